@@ -1,0 +1,230 @@
+"""What leaves a device: every byte that a server, a relay or an eavesdropper can see.
+
+Each message begins with a version byte and a type byte. Numbers are big-endian. An X25519 public
+key stands as Encode(PK) = 05 ‖ 32 bytes (X3DH §2.1), a KEM public key as EncodeKEM(PK) = one type
+byte ‖ key (PQXDH §2.1); the type bytes never overlap. This module knows formats, not their use.
+"""
+
+from dataclasses import dataclass, field
+
+from x3dhlab.errors import InvalidField, WrongLength, WrongType
+from x3dhlab.layout import Choice, Constant, Fixed, Layout, Many, Nested, Number, Variable
+
+VERSION = b"\x01"
+EC_TYPE = b"\x05"
+# The type bytes of round-3 Kyber and of ML-KEM-1024 are libsignal's; 09 is this course's own.
+KEM_TYPES = {
+    "Kyber-768": b"\x07",
+    "Kyber-1024": b"\x08",
+    "ML-KEM-768": b"\x09",
+    "ML-KEM-1024": b"\x0a",
+}
+
+KEM_LIMIT = 2048  # bytes: the largest KEM key or ciphertext (1,568) with room for its type byte
+BATCH_LIMIT = 100  # one-time prekeys in one upload, as Signal-Server allows
+CIPHERTEXT_LIMIT = 2**24 + 64  # bytes: the largest plaintext, its padding and its tag
+PAYLOAD_LIMIT = CIPHERTEXT_LIMIT + 128  # bytes: a whole ratchet message inside the first message
+
+
+def encode_key(public: bytes) -> bytes:
+    """Encode(PK), X3DH §2.1: 05 ‖ the 32-byte u-coordinate, 33 bytes."""
+    if type(public) is not bytes:
+        raise WrongType(f"a public key must be bytes, not {type(public).__name__}")
+    if len(public) != 32:
+        raise WrongLength("a public key is 32 bytes", step="X3DH §2.1", got=len(public))
+    return EC_TYPE + public
+
+
+def encode_kem(algorithm: str, public: bytes) -> bytes:
+    """EncodeKEM(PK), PQXDH §2.1: one byte that names the algorithm ‖ the key."""
+    if algorithm not in KEM_TYPES:
+        raise InvalidField(f"{algorithm!r} has no type byte", step="PQXDH §2.1")
+    return KEM_TYPES[algorithm] + public
+
+
+def decode_kem(encoded: bytes) -> tuple[str, bytes]:
+    """DecodeKEM, PQXDH §2.1: the algorithm and its public key."""
+    if type(encoded) is not bytes:
+        raise WrongType(f"a KEM key must be bytes, not {type(encoded).__name__}")
+    for algorithm, kind in KEM_TYPES.items():
+        if encoded[:1] == kind:
+            return algorithm, encoded[1:]
+    raise InvalidField(
+        "the type byte names no KEM", step="PQXDH §2.1", got=encoded[:1].hex() or "nothing"
+    )
+
+
+def _start(kind, name):
+    return (
+        Constant("version", VERSION, "The version of this format."),
+        Constant("type", kind, f"The message type: {name}."),
+    )
+
+
+def _key(name, meaning):
+    return Fixed(name, 32, meaning, prefix=EC_TYPE)
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimePreKey(Layout):
+    """One unsigned X25519 prekey of a batch: a number and a public key."""
+
+    one_time_prekey_id: int
+    one_time_prekey: bytes
+
+    LAYOUT = (
+        Number("one_time_prekey_id", 4, "The number by which messages name this key."),
+        _key("one_time_prekey", "OPK: used for one handshake, unsigned."),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KemPreKey(Layout):
+    """One KEM prekey with its own signature (PQXDH §3.2)."""
+
+    kem_prekey_id: int
+    kem_prekey: bytes = field(repr=False)
+    kem_prekey_signature: bytes = field(repr=False)
+
+    LAYOUT = (
+        Number("kem_prekey_id", 4, "The number by which messages name this key."),
+        Variable("kem_prekey", KEM_LIMIT, "PQPK: the algorithm's type byte and the KEM key."),
+        Fixed("kem_prekey_signature", 64, "Sig(IK, EncodeKEM(PQPK)): IK vouches for this key."),
+    )
+
+
+_BUNDLE_HEAD = (
+    _key("identity_key", "IK: the long-term identity key."),
+    Number("signed_prekey_id", 4, "The number by which messages name SPK."),
+    _key("signed_prekey", "SPK: the signed prekey, replaced now and then."),
+    Fixed("signed_prekey_signature", 64, "Sig(IK, Encode(SPK)): IK vouches for SPK."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PreKeyBundle(Layout):
+    """What the server hands to Alice for Bob (X3DH §3.2, PQXDH §3.2).
+
+    The one-time prekey is there while the pool lasts. The KEM prekey is there for PQXDH: a
+    one-time one while they last, else the last-resort one; the two look alike.
+    """
+
+    identity_key: bytes
+    signed_prekey_id: int
+    signed_prekey: bytes
+    signed_prekey_signature: bytes = field(repr=False)
+    one_time_prekey_id: int | None = None
+    one_time_prekey: bytes | None = None
+    kem_prekey_id: int | None = None
+    kem_prekey: bytes | None = field(default=None, repr=False)
+    kem_prekey_signature: bytes | None = field(default=None, repr=False)
+
+    LAYOUT = (
+        *_start(b"\x01", "prekey bundle"),
+        *_BUNDLE_HEAD,
+        Choice("has one-time prekey", OneTimePreKey.LAYOUT, "1 if a one-time prekey follows."),
+        Choice("has KEM prekey", KemPreKey.LAYOUT, "1 if a KEM prekey follows."),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Publication(Layout):
+    """What a device uploads: public halves only. An upload adds one-time keys to the stored ones."""
+
+    identity_key: bytes
+    signed_prekey_id: int
+    signed_prekey: bytes
+    signed_prekey_signature: bytes = field(repr=False)
+    one_time_prekeys: tuple[OneTimePreKey, ...] = ()
+    kem_prekeys: tuple[KemPreKey, ...] = ()
+    last_resort_kem_prekeys: tuple[KemPreKey, ...] = ()
+
+    LAYOUT = (
+        *_start(b"\x04", "publication"),
+        *_BUNDLE_HEAD,
+        Many("one_time_prekeys", OneTimePreKey, BATCH_LIMIT, "How many one-time prekeys follow."),
+        Many("kem_prekeys", KemPreKey, BATCH_LIMIT, "How many one-time KEM prekeys follow."),
+        Many("last_resort_kem_prekeys", KemPreKey, 1, "1 if a last-resort KEM prekey follows."),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class InitialMessage(Layout):
+    """Alice's first message (X3DH §3.3, PQXDH §3.3).
+
+    `payload` is opaque here: the first ratchet message, encrypted under keys that come from SK.
+    """
+
+    identity_key: bytes
+    ephemeral_key: bytes
+    signed_prekey_id: int
+    one_time_prekey_id: int | None = None
+    kem_prekey_id: int | None = None
+    kem_ciphertext: bytes | None = field(default=None, repr=False)
+    payload: bytes = field(default=b"", repr=False)
+
+    LAYOUT = (
+        *_start(b"\x02", "initial message"),
+        _key("identity_key", "IK_A: the sender's identity key."),
+        _key("ephemeral_key", "EK_A: made for this handshake only."),
+        Number("signed_prekey_id", 4, "Which signed prekey of the receiver was used."),
+        Choice(
+            "used one-time prekey",
+            (Number("one_time_prekey_id", 4, "Which one-time prekey was used."),),
+            "1 if a one-time prekey was used.",
+        ),
+        Choice(
+            "used KEM prekey",
+            (
+                Number("kem_prekey_id", 4, "Which KEM prekey was used."),
+                Variable("kem_ciphertext", KEM_LIMIT, "CT: carries SS to the KEM key's owner."),
+            ),
+            "1 if a KEM prekey was used.",
+        ),
+        Variable("payload", PAYLOAD_LIMIT, "The first ratchet message.", secret=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Header(Layout):
+    """HEADER(dh_pair, pn, n), Double Ratchet §3.4."""
+
+    ratchet_key: bytes
+    previous_length: int
+    number: int
+
+    LAYOUT = (
+        _key("ratchet_key", "The sender's ratchet public key."),
+        Number("previous_length", 4, "PN: the length of the sender's previous chain."),
+        Number("number", 4, "N: the message's place in the current chain, from 0."),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Layout):
+    """One Double Ratchet message: a header in clear under the tag, and a ciphertext."""
+
+    header: Header
+    ciphertext: bytes = field(repr=False)
+
+    LAYOUT = (
+        *_start(b"\x03", "ratchet message"),
+        Nested("header", Header),
+        Variable("ciphertext", CIPHERTEXT_LIMIT, "The sealed text and its tag.", secret=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenHeaderMessage(Layout):
+    """One message of the variant with header encryption, Double Ratchet §4."""
+
+    nonce: bytes
+    header: bytes = field(repr=False)
+    ciphertext: bytes = field(repr=False)
+
+    LAYOUT = (
+        *_start(b"\x05", "ratchet message with encrypted header"),
+        Fixed("nonce", 16, "Random: a header key is used more than once."),
+        Variable("header", 256, "The sealed header and its tag.", secret=True),
+        Variable("ciphertext", CIPHERTEXT_LIMIT, "The sealed text and its tag.", secret=True),
+    )
