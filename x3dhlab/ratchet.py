@@ -182,7 +182,7 @@ def skip_message_keys(state: State, until: int) -> State:
 
 
 def dh_ratchet(state: State, header: Header, ratchet_key: KeyPair | None = None) -> State:
-    """Double Ratchet §3.5, DHRatchet: a receiving chain from their new key, a sending one from ours."""
+    """Double Ratchet §3.5, DHRatchet: a chain from their new key, and one from our new key."""
     DHr = header.ratchet_key
     DH = dh(state.DHs.private, DHr)
     RK, CKr = kdf_rk(state.RK, DH, info=state.info)
@@ -193,7 +193,7 @@ def dh_ratchet(state: State, header: Header, ratchet_key: KeyPair | None = None)
 
 
 def discard_old(state: State) -> State:
-    """Double Ratchet §8.4: skipped keys go when there are more than MAX_STORED, or after MAX_AGE messages."""
+    """Double Ratchet §8.4: skipped keys go beyond MAX_STORED, or after MAX_AGE messages."""
     if not state.MKSKIPPED:
         return state
     surplus = len(state.MKSKIPPED) - MAX_STORED

@@ -123,7 +123,7 @@ class Trace:
         return constants
 
     def closure(self, leaked: Iterable[bytes] = ()) -> Closure:
-        """What follows from the public bytes, the constants and `leaked`, by the recorded operations.
+        """What follows from public bytes, constants and `leaked` by the recorded operations.
 
         DH needs either private key and the other public one; CONCAT and SPLIT work both ways;
         SEAL and OPEN give the plaintext to whoever has the key.

@@ -129,7 +129,7 @@ class PreKeyBundle(Layout):
 
 @dataclass(frozen=True, slots=True)
 class Publication(Layout):
-    """What a device uploads: public halves only. An upload adds one-time keys to the stored ones."""
+    """What a device uploads: public halves only. One-time keys add to the stored ones."""
 
     identity_key: bytes
     signed_prekey_id: int
