@@ -1,4 +1,4 @@
-"""What a learner has predicted, answered and passed: one file in the workspace, never sent anywhere.
+"""What a learner has predicted, answered and passed: one file in the workspace, never sent.
 
 The file has one JSON object a line and only grows, so two notebooks that write at once lose
 nothing and an interrupted write costs one line. Where there is no workspace, everything stays in
