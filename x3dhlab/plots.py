@@ -1,0 +1,97 @@
+"""Figures in one style, each with its alternative text.
+
+Functions take plain data and return a `Picture`. It shows as a PNG on a white card, legible in
+light and dark notebooks and on code hosts, and says the same in words.
+"""
+
+import io
+from dataclasses import dataclass, field
+
+# Okabe and Ito's palette, distinct for every kind of colour vision.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#B84A00", "#009E73", "#AA4499"
+INK, QUIET, GRID, CARD = "#1a1a1a", "#595959", "#d9d9d9", "#ffffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG and the sentence that says what it shows."""
+
+    alt: str
+    png: bytes = field(repr=False)
+
+    def __repr__(self):
+        return self.alt
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = {"image/png": self.png, "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt}}
+
+
+def _figure(width, height):
+    # Imported here: the package must load without matplotlib.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=144, facecolor=CARD, layout="constrained")
+    axes = figure.subplots()
+    axes.set_facecolor(CARD)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.tick_params(colors=INK, length=0, labelsize=9)
+    return figure, axes
+
+
+def _picture(figure, alt):
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Software": None})
+    return Picture(alt, stream.getvalue())
+
+
+def verdicts(
+    rows: dict[str, list[bool]], columns: list[str], *, title: str, broke="falls"
+) -> Picture:
+    """A table of attack outcomes: one row a design, one column an attack, True where it worked.
+
+    A mark and a word stand in each cell, so that nothing depends on colour.
+    """
+    figure, axes = _figure(1.7 * len(columns) + 1.6, 0.52 * len(rows) + 1.1)
+    for y, values in enumerate(rows.values()):
+        for x, worked in enumerate(values):
+            colour = ORANGE if worked else "#e8f3ee"
+            axes.add_patch(_cell(x, y, colour))
+            text, ink = (f"✗ {broke}", "white") if worked else ("✓ holds", "#00573f")
+            axes.text(x, y, text, ha="center", va="center", color=ink, fontsize=9, weight="bold")
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xticks(range(len(columns)), [_wrapped(column) for column in columns])
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left", pad=12)
+    return _picture(figure, f"{title}. {_in_words(rows, columns, broke)}")
+
+
+def _cell(x, y, colour):
+    from matplotlib.patches import FancyBboxPatch
+
+    return FancyBboxPatch(
+        (x - 0.44, y - 0.38),
+        0.88,
+        0.76,
+        boxstyle="round,pad=0,rounding_size=0.06",
+        facecolor=colour,
+        edgecolor="none",
+    )
+
+
+def _wrapped(text):
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, 17))
+
+
+def _in_words(rows, columns, broke):
+    sentences = []
+    for name, values in rows.items():
+        fallen = [column for column, worked in zip(columns, values, strict=True) if worked]
+        state = f"{broke} to “{'”, “'.join(fallen)}”" if fallen else "holds against every attack"
+        sentences.append(f"{name} {state}.")
+    return " ".join(sentences)
