@@ -6,6 +6,7 @@ items, so that they cannot drift apart. Decoding is strict: what decodes encodes
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from x3dhlab.errors import (
     InvalidField,
@@ -31,8 +32,7 @@ class Field:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What an item contributes to the encoding: a `Field` that does not know its offset yet."""
 
     name: str

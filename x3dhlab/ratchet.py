@@ -8,7 +8,13 @@ is talking, how the first secret came about, or how messages travel.
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from x3dhlab.errors import NotReadyToSend, OldMessage, TooManySkipped, expect
+from x3dhlab.errors import (
+    DecryptionFailed,
+    NotReadyToSend,
+    OldMessage,
+    TooManySkipped,
+    expect,
+)
 from x3dhlab.keys import KeyPair
 from x3dhlab.primitives import (
     AEAD,
@@ -140,19 +146,12 @@ def decrypt(
     state, mk = take_skipped(state, (header.ratchet_key, header.number))
     if mk is None:
         if header.ratchet_key != state.DHr:
-            state = skip_message_keys(state, header.previous_length)
+            state = skip_message_keys(state, header.previous_length, state.DHr)
             state = dh_ratchet(state, header, ratchet_key)
-        if header.number < state.Nr:
-            raise OldMessage(
-                "this message was decrypted before, or its key was discarded",
-                step="Double Ratchet §3.5",
-                number=header.number,
-            )
-        state = skip_message_keys(state, header.number)
-        CKr, mk = kdf_ck(state.CKr)
-        state = replace(state, CKr=CKr, Nr=state.Nr + 1)
+        state = skip_message_keys(state, header.number, state.DHr)
+        state, mk = receiving_key(state, header.number)
     plaintext = open_sealed(mk, message.ciphertext, AD, aead=state.aead)
-    return discard_old(replace(state, received=state.received + 1)), plaintext
+    return discard_old(state), plaintext
 
 
 def take_skipped(state: State, name: tuple[bytes, int]) -> tuple[State, bytes | None]:
@@ -161,11 +160,15 @@ def take_skipped(state: State, name: tuple[bytes, int]) -> tuple[State, bytes | 
         return state, None
     skipped = dict(state.MKSKIPPED)
     message_key, _ = skipped.pop(name)
-    return replace(state, MKSKIPPED=MappingProxyType(skipped)), message_key
+    received = state.received + 1
+    return replace(state, MKSKIPPED=MappingProxyType(skipped), received=received), message_key
 
 
-def skip_message_keys(state: State, until: int) -> State:
-    """Double Ratchet §3.5, SkipMessageKeys: store the keys of this chain up to `until` - 1."""
+def skip_message_keys(state: State, until: int, chain: bytes | None) -> State:
+    """Double Ratchet §3.5, SkipMessageKeys: store the keys of this chain up to `until` - 1.
+
+    `chain` is the name that they are found by: DHr, or HKr where headers are encrypted.
+    """
     if until > state.Nr + MAX_SKIP:
         raise TooManySkipped(
             f"the header jumps over {until - state.Nr} messages, the limit is {MAX_SKIP}",
@@ -177,8 +180,23 @@ def skip_message_keys(state: State, until: int) -> State:
     skipped, CKr = dict(state.MKSKIPPED), state.CKr
     for number in range(state.Nr, until):
         CKr, mk = kdf_ck(CKr)
-        skipped[state.DHr, number] = mk, state.received
+        skipped[chain, number] = mk, state.received
     return replace(state, CKr=CKr, Nr=until, MKSKIPPED=MappingProxyType(skipped))
+
+
+def receiving_key(state: State, number: int) -> tuple[State, bytes]:
+    """Double Ratchet §3.5, the step of the receiving chain: the key of message `number`."""
+    if number < state.Nr:
+        raise OldMessage(
+            "this message was decrypted before, or its key was discarded",
+            step="Double Ratchet §3.5",
+            number=number,
+        )
+    # An unset chain is None, never zero bytes: a forger could derive keys from those (A46).
+    if state.CKr is None:
+        raise DecryptionFailed("there is no receiving chain yet", step="Double Ratchet §3.3")
+    CKr, mk = kdf_ck(state.CKr)
+    return replace(state, CKr=CKr, Nr=state.Nr + 1, received=state.received + 1), mk
 
 
 def dh_ratchet(state: State, header: Header, ratchet_key: KeyPair | None = None) -> State:
