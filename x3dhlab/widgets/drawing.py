@@ -1,0 +1,88 @@
+"""Still pictures as SVG text: the same every time, readable on light and dark pages."""
+
+import unicodedata
+from html import escape
+
+STYLE = (
+    ".bg{fill:#fff;stroke:#d5d9e0}.t{fill:#1c2330}.m{fill:#596273}"
+    "text{font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:14px}"
+    ".mono{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12px}"
+    ".b{font-weight:600}.s{font-size:12px}"
+    ".ring{fill:none;stroke:#8a93a3;stroke-width:1.5}"
+    "@media(prefers-color-scheme:dark){"
+    ".bg{fill:#161b24;stroke:#38404e}.t{fill:#e9edf3}.m{fill:#a6b0c0}}"
+)
+
+
+def document(width: int, height: int, body: list[str], *, title: str, style: str = "") -> str:
+    """A whole SVG file on its own background, so that no page colour makes it unreadable."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" role="img" aria-label="{escape(title)}">'
+        f"<style>{STYLE}{style}</style>"
+        f'<rect class="bg" x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="8"/>'
+        + "".join(body)
+        + "</svg>"
+    )
+
+
+def text(x: float, y: float, words: str, kind: str = "t", anchor: str = "") -> str:
+    """One line of text."""
+    place = f' text-anchor="{anchor}"' if anchor else ""
+    return f'<text class="{kind}" x="{x:g}" y="{y:g}"{place}>{escape(printable(words))}</text>'
+
+
+def printable(words: str) -> str:
+    """The text without the control characters that XML forbids."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in words)
+
+
+def columns(words: str) -> int:
+    """The width of a text in columns: East Asian wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in words)
+
+
+def cut(words: str, width: int) -> str:
+    """The text in at most `width` columns, with an ellipsis where it was cut."""
+    if columns(words) <= width:
+        return words
+    kept = ""
+    for character in words:
+        if columns(kept + character) > width - 1:
+            break
+        kept += character
+    return kept.rstrip() + "…"
+
+
+def wrap(words: str, width: int) -> list[str]:
+    """Lines of at most `width` columns; a longer word is cut into pieces."""
+    lines = [""]
+    for word in words.split():
+        while columns(word) > width:
+            piece = cut(word, width + 1)[:-1] or word[0]
+            lines.append(piece)
+            word = word[len(piece) :]
+        joined = f"{lines[-1]} {word}".strip()
+        if columns(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return [line for line in lines if line] or [""]
+
+
+def card(kind: str, asked: dict, status: str) -> str:
+    """A question with its options and what was answered. It does not show what is right."""
+    y, body = 30, [text(20, 30, f"{kind} · {asked['id']}", "m s")]
+    for line in wrap(asked["question"], 84):
+        y += 22
+        body.append(text(20, y, line, "t b"))
+    y += 8
+    for option in asked["options"]:
+        body.append(f'<circle class="ring" cx="28" cy="{y + 19}" r="6"/>')
+        for line in wrap(option, 80):
+            y += 24
+            body.append(text(46, y, line))
+    for number, line in enumerate(wrap(status, 96)):
+        y += 18 if number else 34
+        body.append(text(20, y, line, "m s"))
+    return document(640, y + 20, body, title=f"{kind}: {asked['question']}")
