@@ -48,7 +48,8 @@ class LocalTransport:
 
     def publish(self, name, publication):
         _crossing(name, SERVER, "publication", publication)
-        self.store.publish(name, Publication.decode(publication))
+        with observe.acting(SERVER):
+            self.store.publish(name, Publication.decode(publication))
 
     def fetch(self, name, requester):
         bundle = self.store.fetch(name).encode()
