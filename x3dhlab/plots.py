@@ -82,6 +82,27 @@ def _cell(x, y, colour):
     )
 
 
+def shares(parts: dict[str, int], *, title: str, unit: str) -> Picture:
+    """One bar cut into its parts, each with its name, size and share of the whole."""
+    figure, axes = _figure(7.6, 1.9)
+    total, left = sum(parts.values()), 0
+    for (name, size), colour in zip(parts.items(), (BLUE, GREEN, "#7a7a7a", PURPLE), strict=False):
+        axes.barh(0, size, left=left, color=colour, edgecolor=CARD, linewidth=2, height=0.5)
+        axes.text(
+            left + size / 2, 0, f"{size}", ha="center", va="center", color="white", weight="bold"
+        )
+        label = f"{_wrapped(name)}\n{size / total:.0%}"
+        axes.text(left + size / 2, -0.36, label, ha="center", va="top", color=INK, fontsize=9)
+        left += size
+    axes.set_xlim(0, total)
+    axes.set_ylim(-1.1, 0.3)
+    axes.axis("off")
+    heading = f"{title}: {total} {unit}"
+    axes.set_title(heading, color=INK, fontsize=11, weight="bold", loc="left")
+    words = ", ".join(f"{name} {size} ({size / total:.0%})" for name, size in parts.items())
+    return _picture(figure, f"{heading}: {words}.")
+
+
 def _wrapped(text):
     import textwrap
 
