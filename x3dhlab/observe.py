@@ -91,7 +91,10 @@ def announce(kind, inputs, outputs=(), *, error="", **detail):
     callback(
         Operation(
             kind=kind,
-            inputs=tuple((call.argument(value) or role, value) for role, value in inputs),
+            # What crosses the wire is called by its kind, not by a transport's variable.
+            inputs=tuple(
+                (kind != "WIRE" and call.argument(value) or role, value) for role, value in inputs
+            ),
             outputs=tuple(
                 (call.result(position) or role, value)
                 for position, (role, value) in enumerate(outputs)

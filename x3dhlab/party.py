@@ -73,7 +73,8 @@ class LocalTransport:
 
 
 def _crossing(sender, recipient, what, data, *, about=""):
-    observe.announce("WIRE", [(what, data)], sender=sender, recipient=recipient, about=about)
+    about = {"what": what, "sender": sender, "recipient": recipient, "about": about}
+    observe.announce("WIRE", [(what, data)], **about)
 
 
 @dataclass(frozen=True, slots=True)
