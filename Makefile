@@ -1,0 +1,75 @@
+# Two commands matter: `make lab` opens the course, `make test` runs every check.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INPUTS := pyproject.toml constraints.txt Makefile
+DIR ?=
+
+# The strict comparison of notebooks starts with no progress and touches nobody's settings.
+SANDBOXED = folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	export X3DHLAB_PROGRESS="$$folder/progress.jsonl" IPYTHONDIR="$$folder/ipython" \
+	JUPYTER_CONFIG_DIR="$$folder/config" JUPYTER_DATA_DIR="$$folder/data" \
+	JUPYTER_RUNTIME_DIR="$$folder/runtime" MPLCONFIGDIR="$$folder/matplotlib" &&
+
+.PHONY: help lab test test-full notebooks clean
+
+help:
+	@echo "make lab        open the course in JupyterLab (creates .venv on the first run)"
+	@echo "make test       run every check (creates .venv on the first run)"
+	@echo "make test-full  the same, then the long counts"
+	@echo "make notebooks  generate the exercises, run the lessons and solutions in place"
+	@echo "make clean      remove .venv and everything that can be made again"
+
+lab: $(VENV)/lab.stamp
+	@$(BIN)/x3dhlab lab $(DIR)
+
+# Each line creates what is missing: a virtual environment, then the packages, at tested versions.
+
+$(VENV)/python.stamp:
+	@.ci/venv "$(VENV)" "$(PYTHON)"
+	@touch $@
+
+$(VENV)/lab.stamp: $(VENV)/python.stamp $(INPUTS)
+	@echo "Installing the course (once; about 450 MB) ..."
+	@.ci/install "$(VENV)" .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/python.stamp $(INPUTS)
+	@echo "Installing the course and its test tools (once) ..."
+	@.ci/install "$(VENV)" ".[test]"
+	@touch $@ $(VENV)/lab.stamp
+
+test: $(VENV)/test.stamp
+	@echo "[1/6] style: ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@echo "[2/6] rooms: import contracts"
+	@$(BIN)/lint-imports
+	@echo "[3/6] unit, vector, property and interop tests"
+	@$(BIN)/python -m pytest -n 2 -m "not browser and not full" --ignore=tests/test_notebooks.py
+	@echo "[4/6] exercises and solutions are pairs"
+	@$(BIN)/python -m x3dhlab.authoring --check
+	@$(BIN)/python -m pytest tests/test_notebooks.py
+	@echo "[5/6] notebooks give the saved outputs again"
+	@$(SANDBOXED) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env \
+		--nbval-cell-timeout 60 --nbval-sanitize-with tests/nbval_sanitize.cfg \
+		notebooks solutions
+	@echo "[6/6] browser: JupyterLab in Chromium"
+	@if .ci/chromium >/dev/null; then \
+		$(BIN)/python -m pytest -m "browser and not full"; \
+	else \
+		echo "Skipped: there is no Chromium here. .ci/run installs it."; \
+	fi
+	@echo "All checks passed."
+
+test-full: test
+	@echo "[full] the long counts"
+	@$(BIN)/python -m pytest -n 2 -m full
+
+notebooks: $(VENV)/test.stamp
+	@$(BIN)/python -m x3dhlab.authoring
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,202 @@
+"""The command `x3dhlab`. Exit codes: 0 good, 1 a task failed, 2 the command could not do its job.
+
+Commands import what they need when they run, so that `x3dhlab --help` answers at once.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  (said before anything newer is imported)
+    sys.stderr.write(f"x3dhlab needs Python 3.11 or newer; this is {sys.version.split()[0]}.\n")
+    sys.exit(2)
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from x3dhlab import __version__
+
+PASSED, FAILED, UNABLE = 0, 1, 2
+
+app = typer.Typer(
+    help="Build, break and run Signal's X3DH, PQXDH and Double Ratchet, in JupyterLab.",
+    epilog="Begin with: x3dhlab lab",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Workspace = Annotated[
+    Path | None,
+    typer.Argument(metavar="[DIR]", show_default=False, help="The workspace (x3dh-course)."),
+]
+
+
+def main() -> None:
+    """The entry point: problems of a person become one sentence, never a traceback."""
+    from x3dhlab.errors import Refused
+
+    try:
+        app()
+    except Refused as problem:
+        _stop(str(problem))
+    except OSError as problem:
+        _stop(f"{problem.strerror or problem}: {problem.filename or 'no file named'}")
+    except KeyboardInterrupt:
+        _stop("Stopped.")
+
+
+def _stop(sentence):
+    print(sentence, file=sys.stderr)
+    sys.exit(UNABLE)
+
+
+@app.callback(invoke_without_command=True)
+def _about(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+):
+    if version:
+        print(f"x3dhlab {__version__}")
+        raise typer.Exit(PASSED)
+
+
+@app.command()
+def lab(
+    folder: Workspace = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, show_default=False)] = None,
+):
+    """Prepare the workspace and open the course in JupyterLab."""
+    from x3dhlab import course
+
+    course.lab(_place(folder), browser=browser, port=port)
+
+
+@app.command()
+def grade(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", show_default=False)],
+    task: Annotated[
+        list[str] | None, typer.Option(help="Only this task; may be repeated.", show_default=False)
+    ] = None,
+    format: Annotated[str, typer.Option(help="text, json or junit.")] = "text",
+    jobs: Annotated[int, typer.Option(min=1, help="How many at the same time.")] = 1,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds for one task.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="For the same inputs again.", show_default=False)
+    ] = None,
+    allow_unisolated: Annotated[
+        bool, typer.Option("--allow-unisolated", help="Run answers even without a sandbox.")
+    ] = False,
+):
+    """Check answers in notebooks, .py files or folders. Exit code 1 if a task failed."""
+    from x3dhlab.grading import cli_grade
+
+    code = cli_grade(
+        paths,
+        tasks=task or None,
+        format=format,
+        jobs=jobs,
+        timeout=timeout,
+        seed=seed,
+        allow_unisolated=allow_unisolated,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def status(folder: Workspace = None):
+    """Show what is done and what is next."""
+    from x3dhlab import course
+
+    place = _place(folder)
+    standings = course.standing(place)
+    for standing in standings:
+        print(_status_line(standing))
+    print(_next_step(standings))
+
+
+def _status_line(standing):
+    lesson, open_tasks = standing.lesson, standing.open
+    count = f"{len(standing.passed)} of {len(lesson.tasks)} tasks" if lesson.tasks else "no tasks"
+    done = bool(lesson.tasks) and not open_tasks
+    word = "done" if done else "begun" if standing.begun or standing.passed else ""
+    return f"{lesson.number}  {lesson.title:<40}  {count:<12}  {word}".rstrip()
+
+
+def _next_step(standings):
+    for standing in standings:
+        if standing.open:
+            file = standing.lesson.file
+            return f"\nNext: {standing.open[0]}, in exercises/{file} (lesson: notebooks/{file})"
+    return "\nEvery task is done."
+
+
+@app.command()
+def reset(
+    task: Annotated[str, typer.Argument(metavar="TASK", show_default=False)],
+    folder: Workspace = None,
+):
+    """Begin a task anew; your old text goes to a backup file."""
+    from x3dhlab import course
+
+    name, backup = course.reset(task, _place(folder))
+    print(f"{task} is a stub again in {name}.\nYour old text is in {backup}")
+    print("If the notebook is open: File > Reload Notebook from Disk.")
+
+
+@app.command()
+def update(folder: Workspace = None):
+    """Bring newer lessons; your answers stay as they are."""
+    from x3dhlab import course
+
+    changes = course.update(_place(folder))
+    _list("New", changes.new)
+    _list("Renewed", changes.renewed)
+    _list("Yours, kept as it is", changes.kept)
+    _list("No longer in the course, kept", changes.retired)
+    for name, beside in changes.offered.items():
+        print(f"Yours, kept: {name}\n    the new version is beside it: {beside}")
+    if not (changes.new or changes.renewed or changes.offered):
+        print("Everything is up to date.")
+
+
+def _list(what, names):
+    for name in names:
+        print(f"{what}: {name}")
+
+
+@app.command()
+def doctor():
+    """Show what is installed here, what is missing and how to add it."""
+    from x3dhlab import health
+
+    findings = health.examine()
+    for finding in findings:
+        print(f"{finding.mark:<8}  {finding.name:<22}  {finding.what}")
+        for line in finding.cure:
+            print(" " * 34 + line)
+    raise typer.Exit(UNABLE if any(finding.mark == health.MISSING for finding in findings) else 0)
+
+
+@app.command()
+def bench(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Time for one measurement.")] = 0.5,
+):
+    """Measure the protocol steps here, as multiples of the primitives' own cost."""
+    from x3dhlab import bench as benchmark
+
+    benchmark.main(json=as_json, seconds=seconds)
+
+
+def _place(folder):
+    from x3dhlab import course
+
+    return folder or course.default_folder()
+
+
+if __name__ == "__main__":
+    main()
