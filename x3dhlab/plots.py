@@ -8,7 +8,7 @@ import io
 from dataclasses import dataclass, field
 
 # Okabe and Ito's palette, distinct for every kind of colour vision.
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#B84A00", "#009E73", "#AA4499"
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#B84A00", "#00785A", "#AA4499"
 INK, QUIET, GRID, CARD = "#1a1a1a", "#595959", "#d9d9d9", "#ffffff"
 
 
@@ -95,7 +95,7 @@ def shares(parts: dict[str, int], *, title: str, unit: str) -> Picture:
         axes.text(left + size / 2, -0.36, label, ha="center", va="top", color=INK, fontsize=9)
         left += size
     axes.set_xlim(0, total)
-    axes.set_ylim(-1.1, 0.3)
+    axes.set_ylim(-0.9, 0.3)
     axes.axis("off")
     heading = f"{title}: {total} {unit}"
     axes.set_title(heading, color=INK, fontsize=11, weight="bold", loc="left")
