@@ -147,9 +147,53 @@ class Trace:
                     queue.extend(
                         (given, Origin(rule.event, rule.name, inputs)) for given in rule.gives
                     )
-                    if rule.name in ("SEAL", "OPEN"):
+                    if rule.name == "OPEN":
                         readable.add(rule.needs[1])
         return Closure(known, frozenset(readable))
+
+    def missing(self, value: bytes, closure: Closure) -> list[bytes]:
+        """What would have to leak too for `value` to follow: private keys and other first values.
+
+        For a ciphertext: to be opened. It is one small set among several; empty when the closure
+        has the value already.
+        """
+        return self.missing_all(closure).get(value, [value])
+
+    def missing_all(self, closure: Closure) -> dict[bytes, list[bytes]]:
+        """`missing` for every value and every ciphertext of the run at once."""
+        rules, age = self._rules(), self._age()
+        cheapest = self._cheapest(rules, closure)
+        for rule in rules:
+            if rule.name == "OPEN" and rule.needs[0] in cheapest:
+                cheapest[rule.needs[1]] = cheapest[rule.needs[0]]
+        return {value: sorted(leaves, key=age) for value, leaves in cheapest.items()}
+
+    def _cheapest(self, rules, closure):
+        """For each value a small set of first values that gives it, by relaxation to a fixpoint."""
+        made = {
+            value for event in self.events if event.kind != "RANDOM" for _, value in event.outputs
+        }
+        leaves = {need for rule in rules for need in rule.needs} - made
+        cost = {leaf: frozenset([leaf]) for leaf in leaves if leaf not in closure}
+        cost.update((value, frozenset()) for value in closure.known)
+        changed = True
+        while changed:
+            changed = False
+            for rule in rules:
+                if all(need in cost for need in rule.needs):
+                    union = frozenset().union(*(cost[need] for need in rule.needs))
+                    for given in rule.gives:
+                        if given not in cost or len(union) < len(cost[given]):
+                            cost[given] = union
+                            changed = True
+        return cost
+
+    def _age(self):
+        order = {}
+        for event in self.events:
+            for _, value in (*event.outputs, *event.inputs):
+                order.setdefault(value, len(order))
+        return lambda value: order.get(value, len(order))
 
     def _rules(self):
         private_of = {
@@ -163,8 +207,8 @@ class Trace:
         for index, event in enumerate(self.events):
             if not event.error:
                 rules.extend(
-                    _Rule(index, event.kind, needs, gives)
-                    for needs, gives in _consequences(event, private_of, public_of)
+                    _Rule(index, how, needs, gives)
+                    for how, needs, gives in _consequences(event, private_of, public_of)
                 )
         return rules
 
@@ -178,27 +222,29 @@ class _Rule:
 
 
 def _consequences(event, private_of, public_of):
-    """Yield (needed values, given values) for one operation."""
+    """Yield (rule, needed values, given values) for one operation."""
     inputs = [value for _, value in event.inputs]
     outputs = [value for _, value in event.outputs]
     kind = event.kind
     if kind in ("PUBLIC", "HKDF", "HMAC", "SIGN", "DECAPS"):
-        yield inputs, outputs
+        yield kind, inputs, outputs
     elif kind == "DH":
-        yield inputs, outputs
+        yield kind, inputs, outputs
         private, public = inputs[_DH_PRIVATE], inputs[_DH_PUBLIC]
         if public in private_of and private in public_of:
-            yield [private_of[public], public_of[private]], outputs
+            yield kind, [private_of[public], public_of[private]], outputs
     elif kind == "ENCAPS":
         if len(inputs) == 2:
-            yield inputs, outputs
+            yield kind, inputs, outputs
         if inputs[0] in private_of:
-            yield [private_of[inputs[0]], outputs[0]], outputs[1:]
-    elif kind in ("CONCAT", "SPLIT"):
-        yield inputs, outputs
-        yield outputs, inputs
+            yield "DECAPS", [private_of[inputs[0]], outputs[0]], outputs[1:]
+    elif kind == "CONCAT":
+        yield "JOIN", inputs, outputs
+        yield "CUT", outputs, inputs
+    elif kind == "SPLIT":
+        yield "CUT", inputs, outputs
+        yield "JOIN", outputs, inputs
     elif kind == "SEAL":
-        # The nonce, where there is one, travels beside the ciphertext.
-        yield [inputs[_AEAD_KEY], outputs[0]], [inputs[1]]
+        yield "OPEN", [inputs[_AEAD_KEY], outputs[0], *inputs[2:]], [inputs[1]]
     elif kind == "OPEN":
-        yield [inputs[_AEAD_KEY], inputs[1]], outputs
+        yield "OPEN", inputs, outputs
