@@ -3,6 +3,18 @@
 import unicodedata
 from html import escape
 
+# One colour per lane, for light and for dark pages: Okabe and Ito's palette, which survives the
+# common kinds of colour blindness. Colour is never the only mark: lanes also differ in shape.
+SERVER_COLOUR = 0
+COLOURS = (
+    ("#5b6472", "#aab4c4"),
+    ("#00639c", "#62b8f0"),
+    ("#b24a00", "#f2a05c"),
+    ("#00755a", "#4fd1ab"),
+    ("#9c3f79", "#e79cc8"),
+    ("#7a6300", "#e3cb4a"),
+)
+
 STYLE = (
     ".bg{fill:#fff;stroke:#d5d9e0}.t{fill:#1c2330}.m{fill:#596273}"
     "text{font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:14px}"
