@@ -4,7 +4,9 @@ The right answer stays in the kernel until the learner has committed. It is neve
 or the picture that a saved notebook keeps.
 """
 
+import tomllib
 from dataclasses import dataclass
+from importlib.resources import files
 
 import traitlets
 
@@ -26,18 +28,33 @@ class Option:
     cell: str = ""
 
 
+def bank(id: str) -> tuple[str, list[Option]]:
+    """The question `id` and its options, from the course's own collection.
+
+    `"04.kci"` is the table `kci` of `questions/04.toml`. The texts stand there and not in the
+    lesson, so that the answer is not in the cell above the question. Raises `ValueError`.
+    """
+    lesson, _, name = id.partition(".")
+    file = files("x3dhlab") / "questions" / f"{lesson}.toml"
+    tables = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if name not in tables:
+        raise ValueError(f"the course has no question {id!r}")
+    return tables[name]["question"], [Option(**option) for option in tables[name]["options"]]
+
+
 class Predict(View):
     """A prediction before a run: locked once it is made, explained only after that.
 
-    `options` are strings or `Option`s; "I don't know" is always added. A prediction from an
-    earlier day comes back from the progress file.
+    With the id alone, question and options come from `bank`. `options` are strings or `Option`s;
+    "I don't know" is always added. An earlier prediction comes back from the progress file.
     """
 
     _esm = module("predict")
     asked = traitlets.Dict().tag(sync=True)
     outcome = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, id: str, question: str, options, *, explain: str = ""):
+    def __init__(self, id: str, question: str = "", options=(), *, explain: str = ""):
+        question, options = (question, options) if question else bank(id)
         self._options = [*_checked(id, question, options), Option(DONT_KNOW)]
         self._explain = explain
         super().__init__(
@@ -118,7 +135,8 @@ class Quiz(View):
     asked = traitlets.Dict().tag(sync=True)
     outcome = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, id: str, question: str, options, *, explain: str = ""):
+    def __init__(self, id: str, question: str = "", options=(), *, explain: str = ""):
+        question, options = (question, options) if question else bank(id)
         self._options = _checked(id, question, options)
         self._right = {number for number, option in enumerate(self._options) if option.correct}
         if not self._right:
