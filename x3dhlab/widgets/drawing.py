@@ -85,13 +85,13 @@ def wrap(words: str, width: int) -> list[str]:
 def card(kind: str, asked: dict, status: str) -> str:
     """A question with its options and what was answered. It does not show what is right."""
     y, body = 30, [text(20, 30, f"{kind} · {asked['id']}", "m s")]
-    for line in wrap(asked["question"], 84):
+    for line in wrap(asked["question"], 70):
         y += 22
         body.append(text(20, y, line, "t b"))
     y += 8
     for option in asked["options"]:
         body.append(f'<circle class="ring" cx="28" cy="{y + 19}" r="6"/>')
-        for line in wrap(option, 80):
+        for line in wrap(option, 74):
             y += 24
             body.append(text(46, y, line))
     for number, line in enumerate(wrap(status, 96)):
