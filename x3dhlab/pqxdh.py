@@ -28,6 +28,8 @@ def check_bundle(bundle: PreKeyBundle) -> None:
     would let any server switch the post-quantum protection off.
     """
     expect(bundle, PreKeyBundle, "bundle", step="PQXDH §3.3")
+    if (bundle.one_time_prekey_id is None) != (bundle.one_time_prekey is None):
+        raise UnknownPreKey("a one-time prekey and its number come together", step="PQXDH §3.3")
     if None in (bundle.kem_prekey_id, bundle.kem_prekey, bundle.kem_prekey_signature):
         raise MissingKemPreKey("the bundle has no KEM prekey", step="PQXDH §3.2")
     encoded = encode_key(bundle.signed_prekey)
@@ -47,7 +49,8 @@ def initiate(
     """PQXDH §3.3: Alice, from Bob's bundle to SK, AD and the first message (without payload)."""
     IK_A = expect(identity, KeyPair, "identity", step="PQXDH §3.3")
     check_bundle(bundle)
-    EK_A = ephemeral or KeyPair.generate()
+    EK_A = KeyPair.generate() if ephemeral is None else ephemeral
+    expect(EK_A, KeyPair, "ephemeral", step="PQXDH §3.3")
     IK_B, SPK_B, OPK_B = bundle.identity_key, bundle.signed_prekey, bundle.one_time_prekey
     algorithm, PQPK_B = decode_kem(bundle.kem_prekey)
     CT, SS = kem.get(algorithm).encapsulate(PQPK_B, coins=coins)
@@ -88,7 +91,8 @@ def respond(
     IK_B = expect(identity, KeyPair, "identity", step="PQXDH §3.4")
     SPK_B = expect(signed_prekey, KeyPair, "signed prekey", step="PQXDH §3.4")
     OPK_B = one_time_prekey
-    PQPK_B = expect(kem_prekey, KemKeyPair, "KEM prekey", step="PQXDH §3.4")
+    if OPK_B is not None:
+        expect(OPK_B, KeyPair, "one-time prekey", step="PQXDH §3.4")
     expect(message, InitialMessage, "message", step="PQXDH §3.4")
     if (message.one_time_prekey_id is None) != (OPK_B is None):
         raise UnknownPreKey(
@@ -99,6 +103,7 @@ def respond(
         )
     if message.kem_ciphertext is None:
         raise MissingKemPreKey("the message carries no KEM ciphertext", step="PQXDH §3.4")
+    PQPK_B = expect(kem_prekey, KemKeyPair, "KEM prekey", step="PQXDH §3.4")
     IK_A, EK_A, CT = message.identity_key, message.ephemeral_key, message.kem_ciphertext
     SS = kem.get(PQPK_B.algorithm).decapsulate(PQPK_B.private, CT)
     DH1 = dh(SPK_B.private, IK_A)

@@ -123,6 +123,25 @@ def dh(private: bytes, public: bytes) -> bytes:
     return shared
 
 
+def check_canonical(public: bytes, name: str) -> bytes:
+    """Return `public` if an honest key generation can have made it, else raise `InvalidField`.
+
+    X25519 gives one output for several byte strings: bit 255 and multiples of p do not count, and
+    clamped private keys cancel a point of order 8. Only one of them lies below p and in the
+    subgroup of prime order. libsignal makes this check for ephemeral keys since 2025.
+    """
+    check_bytes(public, name, KEY_LENGTH)
+    try:
+        canonical = sodium.crypto_core_ed25519_is_valid_point(_convert_mont(public))
+    except ValueError:
+        canonical = False
+    if not canonical:
+        raise InvalidField(
+            f"{name} is a second way to write a key", step="RFC 7748 §5", public=public.hex()
+        )
+    return public
+
+
 # Signatures: XEdDSA revision 1 over Curve25519 with SHA-512
 
 

@@ -22,7 +22,15 @@ from x3dhlab.errors import (
 from x3dhlab.keys import Agreement, KeyPair
 from x3dhlab.layout import Choice, Constant, Fixed, Layout, Many, Number, Variable, explain
 from x3dhlab.prekeys import PreKeyRing
-from x3dhlab.primitives import AEAD, CBC_HMAC, forget, hmac_sha256
+from x3dhlab.primitives import (
+    AEAD,
+    CBC_HMAC,
+    KEY_LENGTH,
+    check_bytes,
+    check_canonical,
+    forget,
+    hmac_sha256,
+)
 from x3dhlab.wire import InitialMessage, Message, PreKeyBundle
 
 # How many sessions with one peer are kept; libsignal archives 40.
@@ -63,6 +71,7 @@ class Device:
 
 def start(device: Device, bundle: PreKeyBundle) -> Device:
     """X3DH §3.3: run the handshake against a bundle; the new session becomes the active one."""
+    expect(device, Device, "device")
     opening, agreement = device.protocol.initiate(device.ring.identity, bundle)
     state = ratchet.State.initiator(agreement.secret, bundle.signed_prekey, aead=device.aead)
     session = _new_session(agreement, state, opening)
@@ -74,8 +83,10 @@ def send(device: Device, peer: bytes, plaintext: bytes) -> tuple[Device, bytes]:
 
     Until the peer has answered, each message carries the handshake header (X3DH §3.3).
     """
+    expect(device, Device, "device")
+    check_bytes(peer, "peer", KEY_LENGTH)
     if not device.sessions.get(peer):
-        raise NoSession("there is no session with this peer", peer=bytes(peer).hex())
+        raise NoSession("there is no session with this peer", peer=peer.hex())
     session = device.sessions[peer][0]
     state, message = ratchet.encrypt(session.ratchet, plaintext, session.associated_data)
     data = message.encode()
@@ -91,10 +102,11 @@ def receive(device: Device, peer: bytes | None, data: bytes) -> tuple[Device, by
     `peer` is the identity key that the holder knows for the sender, or None before the first
     message. Whatever is raised, `device` is unchanged and no key is lost.
     """
+    expect(device, Device, "device")
     message, _ = explain(data, Message, InitialMessage)
     if isinstance(message, InitialMessage):
         return _receive_initial(device, message)
-    if peer is None or not device.sessions.get(peer):
+    if peer is None or not device.sessions.get(check_bytes(peer, "peer", KEY_LENGTH)):
         raise NoSession("a message of a conversation that was never opened")
     return _receive_message(device, peer, message, device.sessions[peer])
 
@@ -116,6 +128,9 @@ def _receive_initial(device, message):
     # recognised (A20).
     if session.identifier in device.accepted:
         raise Replayed("this handshake was accepted before", step="X3DH §4.2")
+    # EK_A is not under the tag. Re-encoded in transit it would open a session that does not know
+    # the sender's own repetitions of the header.
+    check_canonical(message.ephemeral_key, "ephemeral_key")
     state, plaintext = ratchet.decrypt(state, inner, session.associated_data)
     # Only now, with the tag checked, may the one-time keys go (A26).
     ring = prekeys.burn(device.ring, opening.one_time_prekey_id, opening.kem_prekey_id)
