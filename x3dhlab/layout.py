@@ -4,6 +4,7 @@ A dataclass lists its fields as items in `LAYOUT`. Encoder, decoder and `fields(
 items, so that they cannot drift apart. Decoding is strict: what decodes encodes to the same bytes.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -260,25 +261,29 @@ class Many:
 
 
 class Layout:
-    """Gives a frozen dataclass with a `LAYOUT` its encoder, decoder and explanation."""
+    """Gives a frozen dataclass with a `LAYOUT` its encoder, decoder and explanation.
+
+    `STEP` is the place in a specification that describes the message; errors carry it.
+    """
 
     __slots__ = ()
     LAYOUT: tuple = ()
+    STEP: str = ""
 
     def encode(self) -> bytes:
         """The exact bytes of this message."""
-        return b"".join(part.value for item in self.LAYOUT for part in item.parts(self))
+        with _naming(self.STEP):
+            return b"".join(part.value for item in self.LAYOUT for part in item.parts(self))
 
     def fields(self) -> list[Field]:
         """Every stretch of the encoding: name, offset, length, meaning, secret or public."""
         fields, offset = [], 0
-        for item in self.LAYOUT:
-            for part in item.parts(self):
-                length = len(part.value)
-                fields.append(
-                    Field(part.name, offset, length, part.meaning, part.secret, part.value)
-                )
-                offset += length
+        with _naming(self.STEP):
+            parts = [part for item in self.LAYOUT for part in item.parts(self)]
+        for part in parts:
+            length = len(part.value)
+            fields.append(Field(part.name, offset, length, part.meaning, part.secret, part.value))
+            offset += length
         return fields
 
     @classmethod
@@ -288,16 +293,27 @@ class Layout:
         Raises `WrongType`, `UnknownVersion`, `Truncated`, `TrailingBytes`, `TooLarge` or
         `InvalidField`, all of them `Malformed`.
         """
-        if type(data) is not bytes:
-            raise WrongType(f"{cls.__name__} must be bytes, not {type(data).__name__}")
-        reader = Reader(data, cls.__name__)
-        message = _read(cls, reader)
-        if reader.offset != len(data):
-            raise TrailingBytes(
-                f"{cls.__name__}: {len(data) - reader.offset} bytes follow the last field",
-                offset=reader.offset,
-            )
-        return message
+        with _naming(cls.STEP):
+            if type(data) is not bytes:
+                raise WrongType(f"{cls.__name__} must be bytes, not {type(data).__name__}")
+            reader = Reader(data, cls.__name__)
+            message = _read(cls, reader)
+            if reader.offset != len(data):
+                raise TrailingBytes(
+                    f"{cls.__name__}: {len(data) - reader.offset} bytes follow the last field",
+                    offset=reader.offset,
+                )
+            return message
+
+
+@contextlib.contextmanager
+def _naming(step):
+    """An error of the block that names no specification step gets this one."""
+    try:
+        yield
+    except Malformed as problem:
+        problem.step = problem.step or step
+        raise
 
 
 def _read(kind, reader):

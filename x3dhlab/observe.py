@@ -203,7 +203,7 @@ def _statement(code, offset):
     targets, returned = _results(statement, place)
     return _Statement(
         formula=ast.unparse(statement) if statement else "",
-        section=(documentation or "").split("\n")[0].split(":")[0].rstrip("."),
+        section=_section(documentation),
         arguments=tuple(
             ast.unparse(argument)
             for call in calls
@@ -213,6 +213,12 @@ def _statement(code, offset):
         targets=targets,
         returned=returned,
     )
+
+
+def _section(documentation):
+    """The section that the first line of a docstring begins with, or an empty string."""
+    first = (documentation or "").split("\n")[0].split(":")[0].rstrip(".")
+    return first if "§" in first else ""
 
 
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)

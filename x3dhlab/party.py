@@ -12,11 +12,10 @@ from typing import Protocol
 from x3dhlab import observe, pqxdh, prekeys, session, x3dh
 from x3dhlab.errors import IdentityMismatch, Refused
 from x3dhlab.keys import KeyPair
-from x3dhlab.primitives import AEAD, CBC_HMAC
+from x3dhlab.primitives import AEAD, CBC_HMAC, check_plaintext
 from x3dhlab.wire import PreKeyBundle, Publication
 
 SERVER = "server"
-# X3DH §4.7 asks for a fresh supply when the server reports few left.
 DEFAULT_KEM = "ML-KEM-1024"
 
 
@@ -144,6 +143,8 @@ class Party:
 
     def send(self, peer: str, plaintext: bytes) -> None:
         """Encrypt for `peer` and send, after a handshake if there is no session yet."""
+        # Before the bundle is fetched: it costs the peer a one-time prekey.
+        check_plaintext(plaintext)
         with observe.acting(self.name):
             device = self.device
             identity = self.pins.get(peer)
@@ -175,4 +176,6 @@ class Party:
 
     def _check_pin(self, name, identity):
         if self.pins.get(name, identity) != identity:
-            raise IdentityMismatch(f"{name} comes with another identity key than before", name=name)
+            raise IdentityMismatch(
+                f"{name} comes with another identity key than before", step="X3DH §4.1", name=name
+            )

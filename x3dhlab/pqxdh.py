@@ -9,7 +9,7 @@ from x3dhlab import kem
 from x3dhlab.errors import MissingKemPreKey, UnknownPreKey, WrongLength, expect
 from x3dhlab.kem import KemKeyPair
 from x3dhlab.keys import Agreement, KeyPair
-from x3dhlab.primitives import concat, dh, hkdf, verify
+from x3dhlab.primitives import check_bytes, concat, dh, hkdf, verify
 from x3dhlab.wire import InitialMessage, PreKeyBundle, decode_kem, encode_key
 from x3dhlab.x3dh import F, associated_data
 
@@ -49,7 +49,7 @@ def initiate(
     """PQXDH §3.3: Alice, from Bob's bundle to SK, AD and the first message (without payload)."""
     IK_A = expect(identity, KeyPair, "identity", step="PQXDH §3.3")
     check_bundle(bundle)
-    EK_A = KeyPair.generate() if ephemeral is None else ephemeral
+    EK_A = ephemeral or KeyPair.generate()
     expect(EK_A, KeyPair, "ephemeral", step="PQXDH §3.3")
     IK_B, SPK_B, OPK_B = bundle.identity_key, bundle.signed_prekey, bundle.one_time_prekey
     algorithm, PQPK_B = decode_kem(bundle.kem_prekey)
@@ -120,7 +120,9 @@ def respond(
 
 def derive(dhs: tuple[bytes, ...], shared_secret: bytes, *, info: bytes) -> bytes:
     """PQXDH §2.2, KDF(KM): 32 bytes of HKDF over F ‖ DH1 ‖ DH2 ‖ DH3 [‖ DH4] ‖ SS, zero salt."""
-    if len(dhs) not in (3, 4) or any(len(value) != 32 for value in (*dhs, shared_secret)):
-        raise WrongLength("KM is three or four outputs and SS, 32 bytes each", step="PQXDH §3.3")
+    if len(dhs) not in (3, 4):
+        raise WrongLength("KM is three or four outputs and SS", step="PQXDH §3.3", got=len(dhs))
+    for value in (*dhs, shared_secret):
+        check_bytes(value, "a DH output or SS", 32, step="PQXDH §3.3")
     key_material = concat(F, *dhs, shared_secret)
     return hkdf(key_material, salt=bytes(32), info=info, length=32)

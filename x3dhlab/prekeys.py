@@ -28,6 +28,8 @@ from x3dhlab.wire import (
 BATCH = 100
 REFILL_BELOW = 10
 
+STEP = "X3DH §3.2"
+
 
 @dataclass(frozen=True, slots=True)
 class SignedPreKey:
@@ -63,19 +65,20 @@ class PreKeyRing:
 def generate(
     *, identity: KeyPair | None = None, one_time: int = BATCH, kem: str | None = None, now: int = 0
 ) -> PreKeyRing:
-    """A ring with an identity, a signed prekey and `one_time` one-time prekeys.
+    """X3DH §3.2: a ring with an identity, a signed prekey and `one_time` one-time prekeys.
 
     With `kem` (a name that `kem.get` knows) it also gets a last-resort KEM prekey and as many
     one-time KEM prekeys, for PQXDH.
     """
     IK = identity or KeyPair.generate()
+    expect(IK, KeyPair, "identity", step=STEP)
     ring = PreKeyRing(identity=IK, signed=_empty(), kem_algorithm=kem)
     return add_one_time(rotate(ring, now=now), one_time)
 
 
 def rotate(ring: PreKeyRing, *, now: int = 0) -> PreKeyRing:
     """X3DH §3.2: a new signed prekey (and last-resort KEM prekey); the old ones stay for now."""
-    expect(ring, PreKeyRing, "ring")
+    expect(ring, PreKeyRing, "ring", step=STEP)
     SPK = KeyPair.generate()
     signature = sign(ring.identity.private, encode_key(SPK.public))
     signed = {**ring.signed, ring.next_id: SignedPreKey(SPK, signature, now)}
@@ -91,6 +94,7 @@ def retire(ring: PreKeyRing, *, before: int) -> PreKeyRing:
 
     Call it only when no message that used them can still be on its way.
     """
+    expect(ring, PreKeyRing, "ring", step=STEP)
 
     def kept(keys):
         newest = next(reversed(keys), None)
@@ -110,8 +114,9 @@ def retire(ring: PreKeyRing, *, before: int) -> PreKeyRing:
 
 def add_one_time(ring: PreKeyRing, count: int) -> PreKeyRing:
     """X3DH §3.2: `count` more one-time prekeys, in a PQXDH ring KEM ones too."""
+    expect(ring, PreKeyRing, "ring", step=STEP)
     if type(count) is not int or not 0 <= count <= BATCH_LIMIT:
-        raise InvalidField(f"a batch has 0 to {BATCH_LIMIT} one-time prekeys", got=repr(count))
+        raise InvalidField(f"a batch has 0 to {BATCH_LIMIT} one-time prekeys", step=STEP)
     first = ring.next_id
     fresh = {}
     for identifier in range(first, first + count):
@@ -140,6 +145,7 @@ def publication(ring: PreKeyRing, *, since: int = 0) -> Publication:
     A key that the server may have handed out must not be uploaded again, so a refill passes the
     `next_id` that the ring had before.
     """
+    expect(ring, PreKeyRing, "ring", step=STEP)
     current = ring.signed[ring.current]
     last_resort = next(reversed(ring.kem_last_resort.items()), None)
     return Publication(
@@ -168,26 +174,28 @@ def _public(identifier, key):
 
 def find_signed(ring: PreKeyRing, identifier: int) -> KeyPair:
     """The signed prekey pair of that number. Raises `UsedPreKey` or `UnknownPreKey`."""
-    return _find(ring, identifier, "signed prekey", ring.signed).pair
+    return _find(ring, identifier, "signed prekey", "signed").pair
 
 
 def find_one_time(ring: PreKeyRing, identifier: int | None) -> KeyPair | None:
     """The one-time prekey pair of that number; None for None."""
     if identifier is None:
         return None
-    return _find(ring, identifier, "one-time prekey", ring.one_time)
+    return _find(ring, identifier, "one-time prekey", "one_time")
 
 
 def find_kem(ring: PreKeyRing, identifier: int) -> KemKeyPair:
     """The KEM prekey pair of that number, one-time or last-resort."""
-    keys = {**ring.kem_last_resort, **ring.kem_one_time}
-    return _find(ring, identifier, "KEM prekey", keys).pair
+    return _find(ring, identifier, "KEM prekey", "kem_one_time", "kem_last_resort").pair
 
 
-def _find(ring, identifier, what, keys):
-    if identifier in keys:
-        return keys[identifier]
-    if type(identifier) is int and 0 < identifier < ring.next_id:
+def _find(ring, identifier, what, *kinds):
+    expect(ring, PreKeyRing, "ring", step="X3DH §3.4")
+    expect(identifier, int, "identifier", step="X3DH §3.4")
+    for kind in kinds:
+        if identifier in getattr(ring, kind):
+            return getattr(ring, kind)[identifier]
+    if 0 < identifier < ring.next_id:
         raise UsedPreKey(
             f"{what} {identifier} was deleted after use", step="X3DH §3.4", identifier=identifier
         )
@@ -202,6 +210,7 @@ def burn(ring: PreKeyRing, one_time_id: int | None, kem_id: int | None = None) -
     Only after the message has decrypted: burning first would let anybody empty the ring with
     garbage that names its identifiers. A last-resort KEM prekey stays.
     """
+    expect(ring, PreKeyRing, "ring", step="X3DH §3.4")
     one_time, kem_one_time = dict(ring.one_time), dict(ring.kem_one_time)
     used = one_time.pop(one_time_id, None)
     used_kem = kem_one_time.pop(kem_id, None)

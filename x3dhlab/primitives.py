@@ -54,11 +54,19 @@ def check_bytes(value, name: str, length: int | None = None, *, step: str = "") 
     return value
 
 
+def _check_length(value, name):
+    if type(value) is not int:
+        raise WrongType(f"{name} must be int, not {type(value).__name__}", field=name)
+    if value < 0:
+        raise InvalidField(f"{name} must not be negative", field=name, got=value)
+
+
 # Random bytes
 
 
 def random_bytes(length: int) -> bytes:
     """Fresh random bytes from the operating system, or the seeded stream of `deterministic`."""
+    _check_length(length, "length")
     stream = _random.get()
     value = os.urandom(length) if stream is None else stream(length)
     announce("RANDOM", (), [("random", value)])
@@ -96,7 +104,8 @@ def is_deterministic() -> bool:
 
 def public_key(private: bytes) -> bytes:
     """X25519(private, 9), RFC 7748 §5: the 32-byte public key of a 32-byte private key."""
-    public = sodium.crypto_scalarmult_base(check_bytes(private, "private key", KEY_LENGTH))
+    check_bytes(private, "private key", KEY_LENGTH, step="RFC 7748 §5")
+    public = sodium.crypto_scalarmult_base(private)
     announce("PUBLIC", [("private", private)], [("public", public)])
     return public
 
@@ -108,8 +117,8 @@ def dh(private: bytes, public: bytes) -> bytes:
     order, whatever the private key. Like RFC 7748, it ignores bit 255 of the public key and takes
     values modulo p, so that several byte strings name the same point.
     """
-    check_bytes(private, "private key", KEY_LENGTH)
-    check_bytes(public, "public key", KEY_LENGTH)
+    check_bytes(private, "private key", KEY_LENGTH, step="RFC 7748 §5")
+    check_bytes(public, "public key", KEY_LENGTH, step="RFC 7748 §5")
     try:
         shared = sodium.crypto_scalarmult(private, public)
     except (RuntimeError, nacl.exceptions.CryptoError) as problem:
@@ -150,9 +159,10 @@ def sign(private: bytes, message: bytes, *, nonce: bytes | None = None) -> bytes
 
     `nonce` is Z, 64 random bytes; two different messages must never be signed with equal `r`.
     """
-    check_bytes(private, "private key", KEY_LENGTH)
-    check_bytes(message, "message")
-    Z = random_bytes(64) if nonce is None else check_bytes(nonce, "nonce", 64)
+    check_bytes(private, "private key", KEY_LENGTH, step="XEdDSA §3.3")
+    check_bytes(message, "message", step="XEdDSA §3.3")
+    Z = random_bytes(64) if nonce is None else nonce
+    check_bytes(Z, "nonce", 64, step="XEdDSA §3.3")
     A, a = _calculate_key_pair(private)
     # hash_1: the prefix 2^256 - 2, little-endian, is no valid point or scalar.
     r = hashlib.sha512(b"\xfe" + b"\xff" * 31 + a + message + Z).digest()
@@ -174,9 +184,9 @@ def verify(public: bytes, message: bytes, signature: bytes) -> None:
 
     Raises `BadSignature` otherwise: there is no verdict that a caller could forget to read.
     """
-    check_bytes(public, "public key", KEY_LENGTH)
-    check_bytes(message, "message")
-    check_bytes(signature, "signature", SIGNATURE_LENGTH)
+    check_bytes(public, "public key", KEY_LENGTH, step="XEdDSA §3.3")
+    check_bytes(message, "message", step="XEdDSA §3.3")
+    check_bytes(signature, "signature", SIGNATURE_LENGTH, step="XEdDSA §3.3")
     inputs = [("public", public), ("message", message), ("signature", signature)]
     try:
         sodium.crypto_sign_open(signature + message, _convert_mont(public))
@@ -214,9 +224,9 @@ def _convert_mont(public):
 
 def hkdf(ikm: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
     """HKDF-SHA-256, RFC 5869: `length` bytes (at most 8,160) from input key material."""
-    check_bytes(ikm, "input key material")
-    check_bytes(salt, "salt")
-    check_bytes(info, "info")
+    check_bytes(ikm, "input key material", step="RFC 5869 §2.2")
+    check_bytes(salt, "salt", step="RFC 5869 §2.2")
+    check_bytes(info, "info", step="RFC 5869 §2.3")
     if type(length) is not int or not 1 <= length <= 255 * 32:
         raise InvalidField("the HKDF output is 1 to 8160 bytes", step="RFC 5869 §2.3")
     output = HKDF(_SHA256, length, salt, info).derive(ikm)
@@ -226,8 +236,8 @@ def hkdf(ikm: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
 
 def hmac_sha256(key: bytes, data: bytes) -> bytes:
     """HMAC-SHA-256, RFC 2104: 32 bytes."""
-    check_bytes(key, "key")
-    check_bytes(data, "data")
+    check_bytes(key, "key", step="RFC 2104 §2")
+    check_bytes(data, "data", step="RFC 2104 §2")
     tag = _hmac.digest(key, data, "sha256")
     announce("HMAC", [("key", key), ("data", data)], [("tag", tag)])
     return tag
@@ -235,14 +245,17 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
 
 def concat(*parts: bytes) -> bytes:
     """parts[0] ‖ parts[1] ‖ …: protocol steps join secrets only here, so that runs can be read."""
-    joined = b"".join(parts)
+    joined = b"".join([check_bytes(part, "part") for part in parts])
     announce("CONCAT", [(f"part {i + 1}", part) for i, part in enumerate(parts)], [("all", joined)])
     return joined
 
 
 def split(data: bytes, *lengths: int) -> tuple[bytes, ...]:
     """Cut `data` into parts of the given lengths, which must add up to its length."""
-    if sum(lengths) != len(check_bytes(data, "data")):
+    check_bytes(data, "data")
+    for length in lengths:
+        _check_length(length, "length")
+    if sum(lengths) != len(data):
         raise WrongLength(
             f"cannot cut {len(data)} bytes into parts of {lengths}", expected=sum(lengths)
         )
@@ -257,6 +270,7 @@ def split(data: bytes, *lengths: int) -> tuple[bytes, ...]:
 def forget(*secrets: bytes) -> None:
     """Say that these values are deleted here. Python cannot promise that no copy survives."""
     for secret in secrets:
+        check_bytes(secret, "secret")
         announce("FORGET", [("secret", secret)])
 
 
@@ -278,6 +292,19 @@ TAG_LENGTH = {"CBC_HMAC": 32, "AES_256_GCM": 16}
 PLAINTEXT_LIMIT = 2**24  # bytes; a message of the course is text, files are cut into chunks
 
 
+def check_plaintext(plaintext: bytes) -> bytes:
+    """Return what `seal` accepts, else raise `WrongType` or `TooLarge`."""
+    check_bytes(plaintext, "plaintext", step="Double Ratchet §7.2")
+    if len(plaintext) > PLAINTEXT_LIMIT:
+        raise TooLarge(
+            f"a plaintext has at most {PLAINTEXT_LIMIT} bytes",
+            step="Double Ratchet §7.2",
+            limit=PLAINTEXT_LIMIT,
+            got=len(plaintext),
+        )
+    return plaintext
+
+
 def seal(
     key: bytes,
     plaintext: bytes,
@@ -294,9 +321,7 @@ def seal(
     With it (16 bytes, random), the key may be used again: the nonce enters the HKDF info, and the
     caller sends it along.
     """
-    check_bytes(plaintext, "plaintext")
-    if len(plaintext) > PLAINTEXT_LIMIT:
-        raise TooLarge(f"a plaintext has at most {PLAINTEXT_LIMIT} bytes", got=len(plaintext))
+    check_plaintext(plaintext)
     *keys, extra = _aead_inputs(key, associated_data, aead, nonce)
     if aead.name == "CBC_HMAC":
         encryption_key, authentication_key, iv = keys
@@ -330,7 +355,7 @@ def open_sealed(
     Raises `DecryptionFailed` for a wrong key, altered ciphertext or altered associated data; it
     does not say which, because nobody can know.
     """
-    check_bytes(ciphertext, "ciphertext")
+    check_bytes(ciphertext, "ciphertext", step="Double Ratchet §7.2")
     *keys, extra = _aead_inputs(key, associated_data, aead, nonce)
     inputs = [("key", key), ("ciphertext", ciphertext), ("associated data", associated_data)]
     try:
@@ -345,12 +370,13 @@ def open_sealed(
 
 
 def _aead_inputs(key, associated_data, aead, nonce):
-    check_bytes(key, "key", KEY_LENGTH)
-    check_bytes(associated_data, "associated data")
+    step = "Double Ratchet §7.2"
+    check_bytes(key, "key", KEY_LENGTH, step=step)
+    check_bytes(associated_data, "associated data", step=step)
     if type(aead) is not AEAD or aead.name not in TAG_LENGTH:
-        raise WrongType("aead must be CBC_HMAC or AES_256_GCM", field="aead")
-    extra = [] if nonce is None else [("nonce", check_bytes(nonce, "nonce", 16))]
-    info = aead.info if nonce is None else aead.info + nonce
+        raise WrongType("aead must be CBC_HMAC or AES_256_GCM", step=step, field="aead")
+    extra = [] if nonce is None else [("nonce", check_bytes(nonce, "nonce", 16, step=step))]
+    info = check_bytes(aead.info, "aead info", step=step) + (nonce or b"")
     if aead.name == "CBC_HMAC":
         okm = HKDF(_SHA256, 80, None, info).derive(key)
         return okm[:32], okm[32:64], okm[64:], extra

@@ -57,8 +57,17 @@ def record(kind: str, name: str, value) -> None:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"kind": kind, "name": name, "value": value, "at": entry.at})
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(line + "\n")
+    with file.open("a+b") as stream:
+        # An interrupted write has no end of line; the next entry must not be glued to it.
+        glue = b"\n" if _ends_inside_a_line(stream) else b""
+        stream.write(glue + line.encode() + b"\n")
+
+
+def _ends_inside_a_line(stream):
+    if stream.seek(0, os.SEEK_END) == 0:
+        return False
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1) != b"\n"
 
 
 def entries() -> list[Entry]:

@@ -18,6 +18,9 @@ _DH_PRIVATE, _DH_PUBLIC = 0, 1
 _HKDF_INFO = 2
 _AEAD_KEY = 0
 
+# Their first input is a key: no constant, even where a demonstration uses one repeated byte.
+_KEYED = {"PUBLIC", "DH", "SIGN", "SEAL", "OPEN", "DECAPS"}
+
 # A value that nobody made, is short or repeats one byte, is a constant of the protocol.
 _CONSTANT_LENGTH = 16
 
@@ -120,7 +123,7 @@ class Trace:
                 dull = len(value) < _CONSTANT_LENGTH or len(set(value)) == 1
                 if info or (dull and value not in made):
                     constants.add(value)
-        return constants
+        return constants - {e.inputs[0][1] for e in self.events if e.kind in _KEYED}
 
     def closure(self, leaked: Iterable[bytes] = ()) -> Closure:
         """What follows from public bytes, constants and `leaked` by the recorded operations.

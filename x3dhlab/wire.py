@@ -29,7 +29,9 @@ PAYLOAD_LIMIT = CIPHERTEXT_LIMIT + 128  # bytes: a whole ratchet message inside 
 def encode_key(public: bytes) -> bytes:
     """Encode(PK), X3DH §2.1: 05 ‖ the 32-byte u-coordinate, 33 bytes."""
     if type(public) is not bytes:
-        raise WrongType(f"a public key must be bytes, not {type(public).__name__}")
+        raise WrongType(
+            f"a public key must be bytes, not {type(public).__name__}", step="X3DH §2.1"
+        )
     if len(public) != 32:
         raise WrongLength("a public key is 32 bytes", step="X3DH §2.1", got=len(public))
     return EC_TYPE + public
@@ -39,13 +41,15 @@ def encode_kem(algorithm: str, public: bytes) -> bytes:
     """EncodeKEM(PK), PQXDH §2.1: one byte that names the algorithm ‖ the key."""
     if algorithm not in KEM_TYPES:
         raise InvalidField(f"{algorithm!r} has no type byte", step="PQXDH §2.1")
+    if type(public) is not bytes:
+        raise WrongType(f"a KEM key must be bytes, not {type(public).__name__}", step="PQXDH §2.1")
     return KEM_TYPES[algorithm] + public
 
 
 def decode_kem(encoded: bytes) -> tuple[str, bytes]:
     """DecodeKEM, PQXDH §2.1: the algorithm and its public key."""
     if type(encoded) is not bytes:
-        raise WrongType(f"a KEM key must be bytes, not {type(encoded).__name__}")
+        raise WrongType(f"a KEM key must be bytes, not {type(encoded).__name__}", step="PQXDH §2.1")
     for algorithm, kind in KEM_TYPES.items():
         if encoded[:1] == kind:
             return algorithm, encoded[1:]
@@ -72,6 +76,7 @@ class OneTimePreKey(Layout):
     one_time_prekey_id: int
     one_time_prekey: bytes
 
+    STEP = "X3DH §3.2"
     LAYOUT = (
         Number("one_time_prekey_id", 4, "The number by which messages name this key."),
         _key("one_time_prekey", "OPK: used for one handshake, unsigned."),
@@ -86,6 +91,7 @@ class KemPreKey(Layout):
     kem_prekey: bytes = field(repr=False)
     kem_prekey_signature: bytes = field(repr=False)
 
+    STEP = "PQXDH §3.2"
     LAYOUT = (
         Number("kem_prekey_id", 4, "The number by which messages name this key."),
         Variable("kem_prekey", KEM_LIMIT, "PQPK: the algorithm's type byte and the KEM key."),
@@ -119,6 +125,7 @@ class PreKeyBundle(Layout):
     kem_prekey: bytes | None = field(default=None, repr=False)
     kem_prekey_signature: bytes | None = field(default=None, repr=False)
 
+    STEP = "X3DH §3.3"
     LAYOUT = (
         *_start(b"\x01", "prekey bundle"),
         *_BUNDLE_HEAD,
@@ -139,6 +146,7 @@ class Publication(Layout):
     kem_prekeys: tuple[KemPreKey, ...] = ()
     last_resort_kem_prekeys: tuple[KemPreKey, ...] = ()
 
+    STEP = "X3DH §3.2"
     LAYOUT = (
         *_start(b"\x04", "publication"),
         *_BUNDLE_HEAD,
@@ -163,6 +171,7 @@ class InitialMessage(Layout):
     kem_ciphertext: bytes | None = field(default=None, repr=False)
     payload: bytes = field(default=b"", repr=False)
 
+    STEP = "X3DH §3.3"
     LAYOUT = (
         *_start(b"\x02", "initial message"),
         _key("identity_key", "IK_A: the sender's identity key."),
@@ -193,6 +202,7 @@ class Header(Layout):
     previous_length: int
     number: int
 
+    STEP = "Double Ratchet §3.4"
     LAYOUT = (
         _key("ratchet_key", "The sender's ratchet public key."),
         Number("previous_length", 4, "PN: the length of the sender's previous chain."),
@@ -207,6 +217,7 @@ class Message(Layout):
     header: Header
     ciphertext: bytes = field(repr=False)
 
+    STEP = "Double Ratchet §3.4"
     LAYOUT = (
         *_start(b"\x03", "ratchet message"),
         Nested("header", Header),
@@ -222,6 +233,7 @@ class HiddenHeaderMessage(Layout):
     header: bytes = field(repr=False)
     ciphertext: bytes = field(repr=False)
 
+    STEP = "Double Ratchet §4"
     LAYOUT = (
         *_start(b"\x05", "ratchet message with encrypted header"),
         Fixed("nonce", 16, "Random: a header key is used more than once."),

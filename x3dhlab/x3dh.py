@@ -7,7 +7,7 @@ does not fetch, send, store, delete or ratchet; `prekeys`, `session` and `party`
 
 from x3dhlab.errors import UnknownPreKey, WrongLength, expect
 from x3dhlab.keys import Agreement, KeyPair
-from x3dhlab.primitives import concat, dh, hkdf, verify
+from x3dhlab.primitives import check_bytes, concat, dh, hkdf, verify
 from x3dhlab.wire import InitialMessage, PreKeyBundle, encode_key
 
 INFO = b"x3dhlab X3DH"
@@ -23,6 +23,8 @@ def check_bundle(bundle: PreKeyBundle) -> None:
     the forger DH1, DH3 and DH4 (§4.5).
     """
     expect(bundle, PreKeyBundle, "bundle", step="X3DH §3.3")
+    if (bundle.one_time_prekey_id is None) != (bundle.one_time_prekey is None):
+        raise UnknownPreKey("a one-time prekey and its number come together", step="X3DH §3.3")
     encoded = encode_key(bundle.signed_prekey)
     verify(bundle.identity_key, encoded, bundle.signed_prekey_signature)
 
@@ -38,6 +40,7 @@ def initiate(
     IK_A = expect(identity, KeyPair, "identity", step="X3DH §3.3")
     check_bundle(bundle)
     EK_A = ephemeral or KeyPair.generate()
+    expect(EK_A, KeyPair, "ephemeral", step="X3DH §3.3")
     IK_B, SPK_B, OPK_B = bundle.identity_key, bundle.signed_prekey, bundle.one_time_prekey
     DH1 = dh(IK_A.private, SPK_B)
     DH2 = dh(EK_A.private, IK_B)
@@ -73,6 +76,8 @@ def respond(
     IK_B = expect(identity, KeyPair, "identity", step="X3DH §3.4")
     SPK_B = expect(signed_prekey, KeyPair, "signed prekey", step="X3DH §3.4")
     OPK_B = one_time_prekey
+    if OPK_B is not None:
+        expect(OPK_B, KeyPair, "one-time prekey", step="X3DH §3.4")
     expect(message, InitialMessage, "message", step="X3DH §3.4")
     if (message.one_time_prekey_id is None) != (OPK_B is None):
         raise UnknownPreKey(
@@ -96,8 +101,10 @@ def respond(
 
 def derive(dhs: tuple[bytes, ...], *, info: bytes = INFO) -> bytes:
     """X3DH §2.2, KDF(KM): 32 bytes of HKDF over F ‖ DH1 ‖ DH2 ‖ DH3 [‖ DH4], with a zero salt."""
-    if len(dhs) not in (3, 4) or any(len(value) != 32 for value in dhs):
-        raise WrongLength("KM is three or four outputs of 32 bytes", step="X3DH §3.3")
+    if len(dhs) not in (3, 4):
+        raise WrongLength("KM is three or four outputs", step="X3DH §3.3", got=len(dhs))
+    for value in dhs:
+        check_bytes(value, "a DH output", 32, step="X3DH §3.3")
     key_material = concat(F, *dhs)
     return hkdf(key_material, salt=bytes(32), info=info, length=32)
 

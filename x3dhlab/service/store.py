@@ -25,6 +25,7 @@ from x3dhlab.wire import KemPreKey, OneTimePreKey, PreKeyBundle, Publication, en
 
 NAME_LIMIT = 256  # characters of a user name
 BUSY_SECONDS = 30  # how long a request waits for another one's transaction
+STEP = "X3DH §3.2"
 
 _EC, _KEM = "EC", "KEM"
 
@@ -54,18 +55,27 @@ _issued = sql.Table(
 
 
 class PreKeyStore:
-    """`PreKeyStore()` lives in memory; `PreKeyStore("sqlite:///keys.db")` in a file."""
+    """`PreKeyStore()` lives in memory; `PreKeyStore("sqlite:///keys.db")` in a file.
 
-    def __init__(self, url: str = "sqlite://"):
+    A request waits up to `busy_seconds` for another one's transaction. After that, and for a
+    database that is missing, read-only or damaged, every method raises `StoreUnavailable`.
+    """
+
+    def __init__(self, url: str = "sqlite://", *, busy_seconds: float = BUSY_SECONDS):
+        expect(url, str, "url", step=STEP)
+        options = {}
+        if url in ("sqlite://", "sqlite:///:memory:"):
+            # One connection is the database: threads take turns.
+            options = {
+                "poolclass": sql.QueuePool,
+                "pool_size": 1,
+                "max_overflow": 0,
+                "pool_timeout": busy_seconds,
+                "connect_args": {"check_same_thread": False},
+            }
+        elif url.startswith("sqlite"):
+            options = {"connect_args": {"timeout": busy_seconds}}
         try:
-            options = {}
-            if url in ("sqlite://", "sqlite:///:memory:"):
-                options = {
-                    "poolclass": sql.StaticPool,
-                    "connect_args": {"check_same_thread": False},
-                }
-            elif url.startswith("sqlite"):
-                options = {"connect_args": {"timeout": BUSY_SECONDS}}
             self._engine = sql.create_engine(url, **options)
             if self._engine.dialect.name == "sqlite":
                 _lock_at_begin(self._engine)
@@ -85,7 +95,7 @@ class PreKeyStore:
         for a second identity key under one name, `DuplicatePreKey` for a number that is taken.
         """
         _check_name(name)
-        expect(publication, Publication, "publication", step="X3DH §3.2")
+        expect(publication, Publication, "publication", step=STEP)
         _check_signatures(publication)
         head = replace(publication, one_time_prekeys=(), kem_prekeys=())
         with self._transaction() as connection:
@@ -99,7 +109,9 @@ class PreKeyStore:
                     )
                 )
             elif known != publication.identity_key:
-                raise IdentityMismatch(f"{name} is bound to another identity key", name=name)
+                raise IdentityMismatch(
+                    f"{name} is bound to another identity key", step=STEP, name=name
+                )
             else:
                 connection.execute(
                     _users.update().where(_users.c.name == name).values(publication=head.encode())
@@ -109,6 +121,8 @@ class PreKeyStore:
     def replenish(self, name: str, one_time_prekeys=(), kem_prekeys=()) -> None:
         """X3DH §3.2: add one-time prekeys to a user who has published before."""
         _check_name(name)
+        for prekey in kem_prekeys:
+            expect(prekey, KemPreKey, "KEM prekey", step=STEP)
         with self._transaction() as connection:
             identity = _identity(connection, name)
             if identity is None:
@@ -216,6 +230,8 @@ def _take(connection, name, kind):
 
 
 def _add(connection, name, one_time_prekeys, kem_prekeys):
+    for prekey in one_time_prekeys:
+        expect(prekey, OneTimePreKey, "one-time prekey", step=STEP)
     uploads = [(_EC, prekey.one_time_prekey_id, prekey.encode()) for prekey in one_time_prekeys]
     uploads += [(_KEM, prekey.kem_prekey_id, prekey.encode()) for prekey in kem_prekeys]
     numbers = [identifier for _, identifier, _ in uploads]
@@ -236,7 +252,7 @@ def _add(connection, name, one_time_prekeys, kem_prekeys):
         elif there != prekey:
             raise DuplicatePreKey(
                 f"one-time prekey {identifier} of {name} exists with another key",
-                step="X3DH §3.2",
+                step=STEP,
                 identifier=identifier,
             )
     if fresh:
@@ -265,19 +281,26 @@ def _check_signatures(publication):
         publication.signed_prekey_signature,
     )
     for prekey in (*publication.kem_prekeys, *publication.last_resort_kem_prekeys):
+        expect(prekey, KemPreKey, "KEM prekey", step=STEP)
         verify(publication.identity_key, prekey.kem_prekey, prekey.kem_prekey_signature)
 
 
 def _check_name(name):
-    expect(name, str, "name")
+    expect(name, str, "name", step=STEP)
     if not 0 < len(name) <= NAME_LIMIT:
-        raise InvalidField(f"a user name has 1 to {NAME_LIMIT} characters", got=len(name))
+        raise InvalidField(
+            f"a user name has 1 to {NAME_LIMIT} characters", step=STEP, got=len(name)
+        )
 
 
 def _unknown(name):
-    return UnknownUser(f"nobody has published keys under the name {name}", name=name)
+    return UnknownUser(
+        f"nobody has published keys under the name {name}", step="X3DH §3.3", name=name
+    )
 
 
 def _unavailable(problem):
     reason = str(getattr(problem, "orig", None) or problem).splitlines()[0]
-    return StoreUnavailable(f"the prekey store cannot be used: {reason}", reason=reason)
+    return StoreUnavailable(
+        f"the prekey store cannot be used: {reason}", step="X3DH §2.3", reason=reason
+    )
