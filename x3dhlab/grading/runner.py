@@ -1,0 +1,343 @@
+"""Starts the untrusted worker, with the strongest isolation there is, and collects its facts.
+
+The worker gets a scratch folder with copies of the modules that the tasks allow, and nothing else
+of the package. What it says is believed about the learner's function only; a verdict is never
+taken from it. The means of isolation is named in the result.
+"""
+
+import base64
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from x3dhlab.grading import plain
+from x3dhlab.grading.task import Case, Task
+
+MEANS = ("bubblewrap", "landlock", "none")
+NAMES = {
+    "bubblewrap": "bubblewrap with seccomp",
+    "landlock": "Landlock with seccomp",
+    "none": "none (a plain process with limits)",
+}
+OUTPUT_LIMIT = 4 * 2**20  # bytes of all facts of one worker
+START_SECONDS = 20  # a cold disk, not the learner's time
+
+_HERE = Path(__file__).parent
+_PACKAGE = _HERE.parent
+_CARRIED = ("worker.py", "confine.py", "plain.py", "reader.py")
+_LIBRARIES = {
+    "primitives": ("nacl", "cryptography", "cffi", "_cffi_backend", "pycparser"),
+}
+_REFUSAL = (
+    "Nothing here can isolate the code of a submission. Install bubblewrap (`apt install "
+    "bubblewrap`), or give --allow-unisolated to grade your own work."
+)
+_works: dict[str, bool] = {}
+
+
+class IsolationError(Exception):
+    """No means of isolation works here. `args[0]` says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a learner hands in: the bytes of a file, or cells as (place, text) pairs."""
+
+    name: str
+    data: bytes = b""
+    cells: tuple | None = None
+
+    def request(self) -> dict:
+        """The part of the worker's request that holds the learner's text."""
+        if self.cells is not None:
+            return {"cells": [list(cell) for cell in self.cells]}
+        return {"name": self.name, "data": base64.b64encode(self.data).decode()}
+
+
+@dataclass(slots=True)
+class Answers:
+    """What the worker said of one task: a state, and one outcome a case while they lasted."""
+
+    state: dict = field(default_factory=dict)
+    outcomes: dict = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything that one or more workers said about a submission."""
+
+    means: str
+    answers: dict
+    unreadable: str = ""
+
+
+def run(
+    submission: Submission, jobs: dict[str, tuple[Task, list[Case]]], *, seconds, allow_unisolated
+) -> Run:
+    """Run every case of every task. A task whose worker was lost does not cost the others.
+
+    Raises `IsolationError`.
+    """
+    means, facts = _isolated(submission, jobs, seconds, allow_unisolated)
+    result = Run(means, {name: Answers() for name in jobs})
+    finished = _sort(facts, result)
+    if finished or result.unreadable or len(jobs) == 1:
+        return result
+    for name, (task, cases) in jobs.items():
+        if _complete(result.answers[name], cases):
+            continue
+        result.answers[name] = Answers()
+        alone = {name: (task, cases)}
+        _sort(_isolated(submission, alone, seconds, allow_unisolated)[1], result)
+    return result
+
+
+def _complete(answers, cases):
+    return answers.state.get("state") not in (None, "defined") or len(answers.outcomes) == len(
+        cases
+    )
+
+
+def _sort(facts, result):
+    """File the facts by task; True if the worker came to its end."""
+    finished = False
+    for fact in facts:
+        answers = result.answers.get(fact.get("task"))
+        if type(fact.get("unreadable")) is str:
+            result.unreadable = fact["unreadable"][:200]
+        elif fact.get("finished") is True:
+            finished = True
+        elif answers is None:
+            continue
+        elif type(fact.get("state")) is str:
+            answers.state = answers.state if answers.state.get("state") == "defined" else fact
+            answers.state = fact if fact["state"] == "unbuilt" else answers.state
+        elif type(fact.get("case")) is int:
+            answers.outcomes.setdefault(fact["case"], fact)
+    return finished
+
+
+def _isolated(submission, jobs, seconds, allow_unisolated):
+    """Try the means from the strongest on; a worker that does not say "ready" is not at fault."""
+    means = [name for name in MEANS if _works.get(name, _may_work(name))]
+    if not allow_unisolated:
+        means = [name for name in means if name != "none"]
+    for name in means:
+        ready, facts = _work(name, submission, jobs, seconds)
+        _works[name] = _works.get(name) or ready
+        if ready:
+            return name, facts
+    raise IsolationError(_REFUSAL)
+
+
+def _may_work(name):
+    return name == "none" or (
+        sys.platform.startswith("linux") and (name != "bubblewrap" or bool(shutil.which("bwrap")))
+    )
+
+
+def _work(means, submission, jobs, seconds):
+    """One worker from start to end: (did it say "ready", facts)."""
+    with tempfile.TemporaryDirectory(prefix="x3dhlab-", ignore_cleanup_errors=True) as folder:
+        room = Path(folder)
+        libraries = _furnish(room, jobs)
+        inside = "/room" if means == "bubblewrap" else str(room)
+        request = {
+            **submission.request(),
+            "means": means,
+            "paths": [f"{inside}/own", f"{inside}/libraries"],
+            "folder": "/scratch" if means == "bubblewrap" else str(room / "scratch"),
+            "modules": sorted(
+                f"x3dhlab.{name}" for task, _ in jobs.values() for name in task.modules
+            ),
+            "readable": _readable(room, libraries),
+            "seconds": seconds,
+            "cpu_seconds": int(seconds * (len(jobs) + 1)) + 2,
+            "tasks": [_task_request(task, cases) for task, cases in jobs.values()],
+        }
+        command = _command(means, room, libraries)
+        return _converse(command, room, json.dumps(request).encode(), seconds * (len(jobs) + 1))
+
+
+def _task_request(task, cases):
+    arguments = [[plain.encode(item) for item in case.arguments] for case in cases]
+    return {"id": task.id, "function": task.function, "cases": arguments}
+
+
+def _furnish(room, jobs):
+    """Copy what the worker needs to know, link the libraries, and return their real paths."""
+    own, links = room / "own", room / "libraries"
+    for folder in (own / "x3dhlab", links, room / "scratch"):
+        folder.mkdir(parents=True)
+    for name in _CARRIED:
+        shutil.copyfile(_HERE / name, own / name)
+    allowed = {name for task, _ in jobs.values() for name in task.modules}
+    for name in sorted(_with_needed(allowed)):
+        shutil.copyfile(_PACKAGE / f"{name}.py", own / "x3dhlab" / f"{name}.py")
+    (own / "x3dhlab" / "__init__.py").write_text('"""What an answer may use of the package."""\n')
+    libraries = _libraries(allowed)
+    for path in libraries:
+        (links / path.name).symlink_to(path)
+    return libraries
+
+
+def _with_needed(names):
+    """The modules and all modules of the package that they import."""
+    needed, waiting = set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            text = (_PACKAGE / f"{name}.py").read_text(encoding="utf-8")
+            waiting += re.findall(r"^\s*from x3dhlab\.(\w+) import", text, re.MULTILINE)
+    return needed
+
+
+def _libraries(allowed):
+    found = {}
+    for name in {item for module in allowed for item in _LIBRARIES.get(module, ())}:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            continue
+        path = Path(spec.origin)
+        path = path.parent if path.name == "__init__.py" else path
+        found[path.name] = path.resolve()
+        bundled = path.parent / f"{name}.libs"
+        if bundled.is_dir():
+            found[bundled.name] = bundled
+    return list(found.values())
+
+
+def _python():
+    """The interpreter itself, not the launcher of a virtual environment."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def _system_paths():
+    """What Python itself needs to start, without any site-packages."""
+    paths = [_python(), "/usr/lib", "/lib", "/lib64", "/usr/lib64", "/etc/ld.so.cache"]
+    library = Path(sysconfig.get_config_var("LIBDIR") or "/nowhere")
+    paths += [str(path) for path in library.glob("libpython3*.so*")]
+    return [path for path in paths if os.path.exists(path)]
+
+
+def _standard_library():
+    return sorted({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")} - _venv_paths())
+
+
+def _venv_paths():
+    # In a virtual environment, "platstdlib" is the environment's own and holds site-packages only.
+    return {sysconfig.get_path("platstdlib")} if sys.prefix != sys.base_prefix else set()
+
+
+def _readable(room, libraries):
+    """Paths for Landlock, which can only add: every part of the library but site-packages."""
+    parts = [
+        str(part)
+        for folder in _standard_library()
+        for part in Path(folder).iterdir()
+        if part.name not in ("site-packages", "dist-packages")
+    ]
+    system = [path for path in _system_paths() if path != "/usr/lib"]
+    return [str(room), *map(str, libraries), *parts, *system, "/dev/null", "/dev/urandom"]
+
+
+def _command(means, room, libraries):
+    inside = "/room" if means == "bubblewrap" else str(room)
+    start = [_python(), "-I", "-S", "-B", "-X", "utf8", f"{inside}/own/worker.py"]
+    if means != "bubblewrap":
+        return start
+    command = [shutil.which("bwrap"), "--unshare-all", "--die-with-parent", "--new-session"]
+    command += ["--clearenv", "--cap-drop", "ALL", "--dev", "/dev"]
+    for path in (*_system_paths(), *_standard_library()):
+        command += ["--ro-bind", path, path]
+    for folder in _standard_library():
+        for name in ("site-packages", "dist-packages"):
+            if (Path(folder) / name).is_dir():
+                command += ["--tmpfs", f"{folder}/{name}"]
+    if os.path.isdir("/usr/lib/python3/dist-packages"):
+        command += ["--tmpfs", "/usr/lib/python3/dist-packages"]
+    command += ["--ro-bind", f"{room}/own", "/room/own"]
+    for path in libraries:
+        command += ["--ro-bind", str(path), f"/room/libraries/{path.name}"]
+    command += ["--size", str(2**20), "--tmpfs", "/scratch", "--remount-ro", "/"]
+    return [*command, *start]
+
+
+def _converse(command, room, request, seconds):
+    """Send the request, read lines until the end or the limit, and leave no process behind."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=room / "scratch",
+        env={"LC_ALL": "C.UTF-8", **_windows_environment()},
+        start_new_session=True,
+    )
+    try:
+        with process.stdin as pipe:
+            pipe.write(request)
+    except OSError:  # the sandbox did not start; the missing "ready" says so
+        pass
+    try:
+        facts = list(_facts(_lines(process.stdout, seconds)))
+    finally:
+        _end(process)
+    ready = bool(facts) and "ready" in facts[0]
+    return ready, facts[1:]
+
+
+def _windows_environment():
+    return {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
+
+
+def _lines(stream, seconds):
+    """Lines until end of file, `OUTPUT_LIMIT` or the deadline, which "ready" moves once."""
+    deadline = time.monotonic() + START_SECONDS
+    started, size, rest = False, 0, b""
+    with selectors.DefaultSelector() as selector, stream:
+        selector.register(stream, selectors.EVENT_READ)
+        while size < OUTPUT_LIMIT:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not selector.select(remaining):
+                return
+            block = os.read(stream.fileno(), 65_536)
+            if not block:
+                return
+            size += len(block)
+            *lines, rest = (rest + block).split(b"\n")
+            if lines and not started:
+                started, deadline = True, time.monotonic() + seconds
+            yield from lines
+
+
+def _facts(lines):
+    """The lines that are JSON objects; the rest is noise that learner code made."""
+    for line in lines:
+        try:
+            fact = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if type(fact) is dict:
+            yield fact
+
+
+def _end(process):
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()

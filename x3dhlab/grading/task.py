@@ -1,0 +1,75 @@
+"""What a task is: a function to write, the inputs to try it on, and the mistakes people make."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A complete wrong answer, the misconception it stands for, and the sentence that cures it.
+
+    `tell` is a pattern of the source text that separates two mistakes with equal outputs.
+    """
+
+    name: str
+    source: str = field(repr=False)
+    misconception: str
+    cure: str
+    section: str = ""
+    tell: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One call: the arguments, what is special about them, and names for its secret values."""
+
+    arguments: tuple
+    about: str
+    labels: dict = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """A ladder: a nudge, then the principle, then a worked step."""
+
+    nudge: str
+    principle: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A function that a learner writes, and everything needed to judge and to help.
+
+    `reference` and the sources of `mistakes` stand on `given`, the cell that the exercise gives.
+    `cases(seed)` makes the inputs; `explain(case, got)` says in one sentence how a wrong value
+    differs, or returns an empty string.
+    """
+
+    id: str
+    lesson: str
+    title: str
+    signature: str
+    statement: str
+    why: str
+    points: int
+    minutes: int
+    section: str
+    modules: tuple[str, ...]
+    hints: Hints
+    reference: str = field(repr=False)
+    cases: Callable = field(repr=False)
+    mistakes: tuple[Mistake, ...] = field(repr=False)
+    given: str = field(default="", repr=False)
+    explain: Callable | None = field(default=None, repr=False)
+
+    @property
+    def function(self) -> str:
+        """The name of the function, as learners write it."""
+        return self.signature.split("(")[0]
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of its arguments."""
+        inside = self.signature.split("(", 1)[1].rsplit(")", 1)[0]
+        return [part.split(":")[0].strip() for part in inside.split(",")]
