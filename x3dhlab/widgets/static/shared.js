@@ -1,0 +1,143 @@
+// Helpers of all widgets. A widget's own file follows in the same module.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Make an element: h("button", {class: "x", onclick: f}, "text", child, …). */
+function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Make an SVG element with attributes and children. */
+function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** Give an element new children; nothing stands for an absent one. */
+function fill(element, ...children) {
+  element.replaceChildren(
+    ...children.flat().filter((child) => child !== null && child !== undefined),
+  );
+}
+
+let widgetCount = 0;
+
+/** The root of a widget. JupyterLab's own keys stay silent inside it. */
+function rootOf(el, kind, label) {
+  const root = h("section", {
+    class: `x3dh x3dh-${kind}`,
+    "data-lm-suppress-shortcuts": "true",
+    "aria-label": label,
+  });
+  root.dataset.number = String(++widgetCount);
+  el.append(root);
+  return root;
+}
+
+/** A button that stays focusable when it can do nothing. */
+function setDisabled(button, disabled) {
+  button.setAttribute("aria-disabled", String(disabled));
+}
+
+/** A padlock: closed for a secret, open for a public value. */
+function padlock(open) {
+  return s(
+    "svg",
+    { class: "x3dh-lock", viewBox: "0 0 16 16", "aria-hidden": "true" },
+    s("path", {
+      d: open ? "M5 7V4.6a3 3 0 0 1 5.6-1.5" : "M5 7V4.8a3 3 0 0 1 6 0V7",
+      fill: "none",
+      stroke: "currentColor",
+      "stroke-width": "1.7",
+      "stroke-linecap": "round",
+    }),
+    s("rect", { x: 3, y: 7, width: 10, height: 7, rx: 1.6, fill: "currentColor" }),
+  );
+}
+
+/** A small drawing of 16 × 16 from one path. */
+function icon(d, attributes = {}) {
+  const path = s("path", {
+    d,
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": "1.8",
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+  });
+  return s("svg", { class: "x3dh-icon", viewBox: "0 0 16 16", "aria-hidden": "true", ...attributes }, path);
+}
+
+/** Text with `code` between back quotes. */
+function rich(text) {
+  return text.split(/(`[^`]+`)/).map((part) =>
+    part.length > 2 && part.startsWith("`") && part.endsWith("`")
+      ? h("code", {}, part.slice(1, -1))
+      : part,
+  );
+}
+
+/** Bring the cell with this anchor into view. Returns false if the page does not have it. */
+function goToAnchor(anchor) {
+  const name = decodeURIComponent(anchor.replace(/^#/, ""));
+  const slug = name.toLowerCase();
+  const marked = [name, slug]
+    .flatMap((id) => [
+      document.getElementById(id),
+      ...["data-jupyter-id", "name", "href"].map((attribute) =>
+        document.querySelector(
+          `.jp-Notebook [${attribute}="${CSS.escape(attribute === "href" ? `#${id}` : id)}"]`,
+        ),
+      ),
+    ])
+    .find((found) => found && !found.closest(".x3dh"));
+  const heading = [...document.querySelectorAll(".jp-Notebook :is(h1,h2,h3,h4,h5,h6)")].find(
+    (found) => found.textContent.replace("¶", "").trim().toLowerCase().replace(/\s+/g, "-") === slug,
+  );
+  const target = marked || heading;
+  if (!target) return false;
+  const cell = target.closest(".jp-Cell") || target;
+  cell.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
+  cell.classList.add("x3dh-found");
+  setTimeout(() => cell.classList.remove("x3dh-found"), 2400);
+  return true;
+}
+
+/** True if the reader asked for less motion. */
+function calm() {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/** A link to a cell of the notebook, with a sentence where the cell cannot be found. */
+function cellLink(anchor, words) {
+  const note = h("span", { class: "x3dh-note", role: "status" });
+  const link = h(
+    "a",
+    {
+      href: anchor,
+      onclick: (event) => {
+        event.preventDefault();
+        note.textContent = goToAnchor(anchor) ? "" : ` Look for “${anchor.replace(/^#/, "")}”.`;
+      },
+    },
+    words,
+  );
+  return h("span", {}, link, note);
+}
+
+/** Say that nobody answered, if the kernel is silent for three seconds. */
+function expectAnswer(model, name, place) {
+  const timer = setTimeout(() => {
+    place.textContent = "The kernel does not answer. Restart it and run the cell again.";
+  }, 3000);
+  model.on(`change:${name}`, () => clearTimeout(timer));
+}
