@@ -89,7 +89,7 @@ function rich(text) {
 /** Bring the cell with this anchor into view. Returns false if the page does not have it. */
 function goToAnchor(anchor) {
   const name = decodeURIComponent(anchor.replace(/^#/, ""));
-  const slug = name.toLowerCase();
+  const slug = name.toLowerCase().replace(/\s+/g, "-");
   const marked = [name, slug]
     .flatMap((id) => [
       document.getElementById(id),
