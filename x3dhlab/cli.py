@@ -29,7 +29,7 @@ app = typer.Typer(
 
 Workspace = Annotated[
     Path | None,
-    typer.Argument(metavar="[DIR]", show_default=False, help="The workspace (x3dh-course)."),
+    typer.Argument(metavar="DIR", show_default=False, help="The workspace (x3dh-course)."),
 ]
 
 
@@ -94,14 +94,15 @@ def grade(
     """Check answers in notebooks, .py files or folders. Exit code 1 if a task failed."""
     from x3dhlab.grading import cli_grade
 
+    limits = {} if timeout is None else {"timeout": timeout}
     code = cli_grade(
         paths,
-        tasks=task or None,
+        task=task,
         format=format,
-        jobs=jobs,
-        timeout=timeout,
         seed=seed,
+        jobs=jobs,
         allow_unisolated=allow_unisolated,
+        **limits,
     )
     raise typer.Exit(code)
 

@@ -461,7 +461,7 @@ def _variable(name, value):
 # JupyterLab
 
 
-def lab(folder: Path, *, browser: bool = True, port: int | None = None, say=print) -> None:
+def lab(folder: Path, *, browser: bool = True, port: int | None = None) -> None:
     """Prepare the workspace and serve it until Ctrl+C.
 
     Raises `CourseProblem` when the folder cannot be written or the port is taken.
@@ -473,13 +473,17 @@ def lab(folder: Path, *, browser: bool = True, port: int | None = None, say=prin
     with _writing_in(folder):
         _write_settings(folder)
     if changes.waiting:
-        say(f"Some files have a newer version. To have them: x3dhlab update {folder}")
-    say("Starting JupyterLab ...")
+        _say(f"Some files have a newer version. To have them: x3dhlab update {folder}")
+    _say("Starting JupyterLab ...")
     os.environ.update(environment(folder))
     os.environ.pop("JUPYTER_PATH", None)
     os.environ.pop("JUPYTER_CONFIG_PATH", None)
-    _serve(folder, _arguments(folder, browser, port), say)
-    say(f"Stopped. Your work is in {folder}")
+    _serve(folder, _arguments(folder, browser, port))
+    _say(f"Stopped. Your work is in {folder}")
+
+
+def _say(text):
+    print(text, flush=True)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -504,7 +508,10 @@ def _write_settings(folder):
     """The kernel of this very interpreter, and no question about news from the network."""
     jupyter = _hidden(folder) / "jupyter"
     kernel = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [
+            *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+            "--IPKernelApp.log_level=ERROR",
+        ],
         "display_name": "Python 3 (ipykernel)",
         "language": "python",
         "metadata": {"debugger": True},
@@ -529,6 +536,8 @@ def _arguments(folder, browser, port):
         f"--ServerApp.port={port or FIRST_PORT}",
         f"--ServerApp.port_retries={0 if port else 50}",
         "--ServerApp.answer_yes=True",
+        # Looking for language servers would run npm, which writes into the home folder.
+        "--LanguageServerManager.autodetect=False",
         "--ServerApp.log_level=ERROR",
         "--LabApp.log_level=ERROR",
     ]
@@ -539,11 +548,11 @@ def _arguments(folder, browser, port):
     return arguments
 
 
-def _serve(folder, arguments, say):
+def _serve(folder, arguments):
     from jupyterlab.labapp import LabApp
 
     stopped = threading.Event()
-    telling = threading.Thread(target=_tell_address, args=(folder, stopped, say), daemon=True)
+    telling = threading.Thread(target=_tell_address, args=(folder, stopped), daemon=True)
     telling.start()
     try:
         LabApp.launch_instance(arguments)
@@ -552,15 +561,15 @@ def _serve(folder, arguments, say):
         telling.join()
 
 
-def _tell_address(folder, stopped, say):
+def _tell_address(folder, stopped):
     """Wait for the file in which the running server names its address, then say it."""
     file = _hidden(folder) / "jupyter" / "runtime" / f"jpserver-{os.getpid()}.json"
     while not stopped.wait(0.1):
         with contextlib.suppress(OSError, ValueError, KeyError):
             server = json.loads(file.read_text(encoding="utf-8"))
-            say("The course is open. If no browser appears, open this address in one:")
-            say(f"\n    {server['url']}lab?token={server['token']}\n")
-            say(f"Your work is kept in {folder}\nTo stop: Ctrl+C in this window.")
+            _say("The course is open. If no browser appears, open this address in one:")
+            _say(f"\n    {server['url']}?token={server['token']}\n")
+            _say(f"Your work is kept in {folder}\nTo stop: Ctrl+C in this window.")
             return
 
 

@@ -75,7 +75,7 @@ def liboqs_recipe(system: str = sys.platform) -> tuple[str, ...]:
     source = "https://github.com/open-quantum-safe/liboqs"
     tools = "git, cmake and a C compiler"
     if shutil.which("apt-get"):
-        tools = "sudo apt-get install -y git cmake gcc ninja-build libssl-dev"
+        tools = "sudo apt-get install -y git cmake gcc make libssl-dev"
     return (
         f"(needs {tools})" if not tools.startswith("sudo") else tools,
         f"git clone --depth 1 --branch {LIBOQS_VERSION} {source}",
