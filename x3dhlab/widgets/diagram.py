@@ -1,11 +1,11 @@
 """A whole run as one still sequence diagram."""
 
 from x3dhlab.widgets import drawing
-from x3dhlab.widgets.drawing import COLOURS, cut, text
+from x3dhlab.widgets.drawing import COLOURS, cut, text, wrap
 
 LINE = 17  # pixels for one line of a formula
 ROWS = 60  # a longer run is cut; the text form has all steps
-_LEFT, _RIGHT, _TOP = 44, 118, 84
+_LEFT, _RIGHT, _TOP = 44, 148, 84
 _LANE = 266
 _CHARACTER = 6.65  # pixels, of the 11 px monospace font
 
@@ -81,14 +81,15 @@ def _row(number, step, lanes, place, span, y, width):
     middle = y + height / 2 + 4
     shapes.append(text(26, middle, str(number), "m s", "end"))
     if step["section"]:
-        shapes.append(text(width - 12, middle, cut(step["section"], 20), "m sec", "end"))
+        shapes.append(text(width - 12, middle, cut(step["section"], 26), "m sec", "end"))
     return shapes, height + 3
 
 
 def _work(step, place, span, y):
     x = place[step["actor"]]
     width = int((span - 22) / _CHARACTER)
-    lines = [cut(line, width) for line in step["formula"] or [step["title"]]]
+    formula = step["formula"] or [step["title"]]
+    lines = [piece for line in formula for piece in _pieces(line, width)]
     height = LINE * len(lines) + 7
     box = max(drawing.columns(line) for line in lines) * _CHARACTER + 16
     shapes = [
@@ -98,6 +99,12 @@ def _work(step, place, span, y):
     for position, line in enumerate(lines):
         shapes.append(text(x, y + 15.5 + LINE * position, line, "t f", "middle"))
     return shapes, height + 2
+
+
+def _pieces(line, width):
+    """A formula in at most three lines of the pill; the text form has all of it."""
+    pieces = wrap(line, width)
+    return pieces if len(pieces) <= 3 else [*pieces[:2], cut(" ".join(pieces[2:]), width)]
 
 
 def _arrow(step, place, lanes, y):

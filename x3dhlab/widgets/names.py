@@ -140,13 +140,14 @@ class Names:
 
     def __init__(self, trace: Trace, actors):
         self._marks = initials(actors)
-        self._public_of, self._private_of = {}, {}
+        self._public_of, self._private_of, self._private = {}, {}, set()
         self._letters: dict[bytes, tuple[str, str]] = {}
         self._ids: dict[bytes, str] = {}
         self._tags = {}
         self.single_use: set[bytes] = set()
         self._uses = defaultdict(set)
         self.values: dict[str, dict] = {}
+        self._pair_up(trace)
         for event in trace.events:
             self._learn(event)
         self._number()
@@ -154,10 +155,29 @@ class Names:
 
     # Reading the trace
 
+    def _pair_up(self, trace):
+        """Find the halves of key pairs, also of those that were made before the recording.
+
+        DH(a, B) = DH(b, A) with different private keys shows that a belongs to A, and b to B.
+        """
+        shared = {}
+        for event in trace.events:
+            values = [value for _, value in event.inputs]
+            if event.kind == "PUBLIC" and event.outputs:
+                self._pair(values[0], event.outputs[0][1])
+            elif event.kind == "DH" and event.outputs:
+                private, public = shared.setdefault(event.outputs[0][1], values)
+                if private != values[0]:
+                    self._pair(private, values[1])
+                    self._pair(values[0], public)
+            if event.kind in ("DH", "SIGN", "DECAPS", "PUBLIC"):
+                self._private.add(values[0])
+
+    def _pair(self, private, public):
+        self._public_of.setdefault(private, public)
+        self._private_of.setdefault(public, private)
+
     def _learn(self, event):
-        if event.kind == "PUBLIC" and event.outputs:
-            private, public = event.inputs[0][1], event.outputs[0][1]
-            self._public_of[private], self._private_of[public] = public, private
         if event.kind == "WIRE":
             self._learn_wire(event.inputs[0][1])
             return
@@ -225,8 +245,10 @@ class Names:
         for value, (letter, owner) in self._letters.items():
             if letter != "text":
                 unit = self._public_of.get(value, value)
-                if unit not in counts[letter, owner]:
-                    counts[letter, owner].append(unit)
+                # A lone private key and a lone public key may share a name: nobody saw them pair.
+                half = value in self._private and value not in self._public_of
+                if unit not in counts[letter, owner, half]:
+                    counts[letter, owner, half].append(unit)
         self._places = {
             unit: (place, len(units))
             for units in counts.values()
@@ -243,7 +265,8 @@ class Names:
         letter, owner = self._letters[value]
         name, tag = self._name(value)
         public = self._public_of.get(value)
-        part = "pair" if public else "public" if value in self._private_of else ""
+        half = "private" if value in self._private else ""
+        part = "pair" if public else "public" if value in self._private_of else half
         return {
             "name": name,
             "tag": tag,
@@ -293,15 +316,16 @@ class Names:
             return self.values[self._ids[value]]["name"]
         if value[:1] == wire.EC_TYPE and value[1:] in self._ids:
             return f"Encode({self.of(value[1:])})"
+        if value[:1] == wire.EC_TYPE and len(value) == 33:
+            return "Encode(…)"
         if value[:1] in KEM_TYPES.values() and value[1:] in self._ids:
             return f"EncodeKEM({self.of(value[1:])})"
         if value == b"\xff" * 32:
             return "F"
         if value and not any(value):
             return f"zeros({len(value)})"
-        if len(value) <= 4:
-            return value.hex()
-        return quote(value)
+        text = quote(value)
+        return value.hex() if len(value) <= 8 and not text.startswith('"') else text
 
     def shown(self, value: str) -> bool:
         """False for a value that an operation makes on its way to another one."""

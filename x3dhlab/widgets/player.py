@@ -131,7 +131,10 @@ def text(run: dict, title: str = "") -> str:
         return f"{head}: nothing was recorded."
     lanes = ", ".join(lane["name"] for lane in run["lanes"])
     lines = [f"{head}: {len(run['steps'])} steps. Lanes: {lanes}."]
-    lines += [_text_line(number, step, run) for number, step in enumerate(run["steps"], 1)]
+    shown = run["steps"][:_TEXT_STEPS]
+    lines += [_text_line(number, step, run) for number, step in enumerate(shown, 1)]
+    if len(run["steps"]) > len(shown):
+        lines.append(f"… and {len(run['steps']) - len(shown)} more steps.")
     return "\n".join(lines)
 
 
@@ -144,6 +147,7 @@ def _text_line(number, step, run):
 
 
 _TEXT_VALUES = 3
+_TEXT_STEPS = 200  # a saved notebook stays small
 
 
 def _short_hex(step, run):

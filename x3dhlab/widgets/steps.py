@@ -11,7 +11,7 @@ from x3dhlab.observe import Operation
 from x3dhlab.widgets.names import Names, decode, quote
 
 SERVER = "server"
-_SECTION = re.compile(r"[^,]*§[\d.]+")
+_SECTION = re.compile(r"([^,§]*)(§\d+(?:\.\d+)*)")
 _PREKEYS = {"IK": "identity", "SPK": "identity", "OPK": "one-time", "PQPK": "kem"}
 # A ratchet step may stand between the operations of one sealed message.
 _ENDS_CHAIN = ("seal", "open")
@@ -172,14 +172,15 @@ _REFUSALS = {
 
 
 def _sections(group):
-    found = []
-    for event in group.events:
-        section = _SECTION.match(event.section)
-        if section and section.group().strip() not in found:
-            found.append(section.group().strip())
+    """The sections of a step, by specification: `X3DH §2.2, §3.3`."""
     if group.family == "wire":
         return _WIRE_SECTIONS.get(_kind_of(group.events[0]), "")
-    return ", ".join(found)
+    found = {}
+    for event in group.events:
+        section = _SECTION.match(event.section)
+        if section:
+            found.setdefault(section[1].strip(), {})[section[2]] = True
+    return ", ".join(f"{name} {', '.join(numbers)}" for name, numbers in found.items())
 
 
 def _values(group, names):
@@ -429,7 +430,8 @@ def _wire_title(noun, sender, recipient, about):
     if noun == "prekey bundle":
         return f"{recipient} fetches {about}'s bundle" if about else f"{recipient} gets a bundle"
     article = {"first message": "the ", "bytes": ""}.get(noun, "a ")
-    return f"{sender} {'delivers' if sender == SERVER else 'sends'} {article}{noun}"
+    who = "Server" if sender == SERVER else sender
+    return f"{who} {'delivers' if sender == SERVER else 'sends'} {article}{noun}"
 
 
 def _wire_sentence(noun, sender, recipient, about):

@@ -62,9 +62,6 @@ class Player {
       .sort((a, b) => b.length - a.length)
       .map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
     this.named = names.length ? new RegExp(`(?<![\\w])(${names.join("|")})(?![\\w])`, "u") : null;
-    this.secretNames = new Set(
-      Object.values(this.values).filter((value) => value.secret).map((value) => value.name),
-    );
     this.selected = "";
   }
 
@@ -166,7 +163,7 @@ class Player {
 
   /** One row of the list: a line of the sequence diagram, and the step's title. */
   buildRow(step, number) {
-    const gap = Math.min(18, 72 / Math.max(1, this.lanes.length));
+    const gap = Math.min(15, 60 / Math.max(1, this.lanes.length));
     const x = (name) => 7 + gap * (this.laneOf[name] ?? 0);
     const width = 14 + gap * (this.lanes.length - 1);
     const shapes = this.lanes.map((lane) =>
@@ -291,6 +288,13 @@ class Player {
     const lane = this.lanes[this.laneOf[step.actor]] || { colour: 0 };
     this.now.style.setProperty("--c", `var(--c${lane.colour})`);
     this.now.classList.toggle("bad", Boolean(step.error));
+    // A name may stand for both halves of a pair: this step says which half it means.
+    this.secretNames = new Set(
+      [...step.inputs, ...(step.message ? [] : step.outputs)]
+        .map((id) => this.values[id])
+        .filter((value) => value.secret)
+        .map((value) => value.name),
+    );
     fill(
       this.now,
       h(
@@ -350,7 +354,7 @@ class Player {
         class: `p-arrow ${to < from ? "leftwards" : ""}`,
         style: `left:${left}%;width:${right - left}%;--c:var(--c${step.colour})`,
       },
-      h("span", { class: "p-label" }, `${step.message.what} · ${step.message.size} bytes`),
+      h("span", { class: "p-label" }, step.message.what, h("span", {}, ` · ${step.message.size} bytes`)),
       h("span", { class: "p-shaft" }),
     );
     this.track.replaceChildren(...lines, arrow);
@@ -462,7 +466,7 @@ class Player {
       },
       h("span", { class: "p-glyph" }, value.glyph),
       h("span", { class: "p-name" }, name, tag ? h("small", {}, ` ${tag}`) : ""),
-      several ? "" : h("span", { class: "p-peek" }, (value.public || value.hex).slice(0, 6)),
+      several || value.role === "text" ? "" : h("span", { class: "p-peek" }, (value.public || value.hex).slice(0, 6)),
       padlock(!value.secret),
     );
   }

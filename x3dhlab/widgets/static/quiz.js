@@ -52,7 +52,7 @@ function render({ model, el }) {
         "p",
         { class: meaning.correct ? "right" : "wrong" },
         h("b", {}, meaning.text),
-        meaning.why ? h("span", {}, " — ", ...rich(meaning.why)) : "",
+        meaning.why ? h("span", {}, ": ", ...rich(meaning.why)) : "",
         meaning.cell ? h("span", {}, " ", cellLink(meaning.cell, meaning.correct ? "See the cell." : "This cell shows it.")) : "",
       ),
     );
