@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 # Okabe and Ito's palette, distinct for every kind of colour vision.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#B84A00", "#00785A", "#AA4499"
+SHOWN = 88  # pixels an inch on the page; the PNG has more, for sharp screens
 INK, QUIET, GRID, CARD = "#1a1a1a", "#595959", "#d9d9d9", "#ffffff"
 
 
@@ -18,13 +19,14 @@ class Picture:
 
     alt: str
     png: bytes = field(repr=False)
+    width: int = 0
 
     def __repr__(self):
         return self.alt
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {"image/png": self.png, "text/plain": self.alt}
-        return data, {"image/png": {"alt": self.alt}}
+        return data, {"image/png": {"alt": self.alt, "width": self.width}}
 
 
 def _figure(width, height):
@@ -43,7 +45,7 @@ def _figure(width, height):
 def _picture(figure, alt):
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
-    return Picture(alt, stream.getvalue())
+    return Picture(alt, stream.getvalue(), int(figure.get_figwidth() * SHOWN))
 
 
 def verdicts(
