@@ -135,7 +135,9 @@ def _tidy_outputs(outputs, count):
                 for kind, value in output["data"].items()
                 if kind in KEPT_OUTPUTS
             }
-            output["metadata"] = {}
+            # The alternative text and the width of a picture; nothing else.
+            about = output.get("metadata", {}).items()
+            output["metadata"] = {kind: v for kind, v in about if kind.startswith("image/")}
             if not output["data"]:
                 continue
         if output["output_type"] == "execute_result":
