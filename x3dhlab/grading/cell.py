@@ -11,7 +11,7 @@ from x3dhlab.grading.tasks import TASKS
 
 
 def check(task_id: str, function=None) -> None:
-    """Judge `function` as the answer to a task and print what was found; never raises for it.
+    """Judge `function` as the answer to a task and print what was found; it never raises.
 
     The function's source and what it needs are gathered from the notebook's history, or from
     its module in plain Python, and run in a separate process.
@@ -19,6 +19,11 @@ def check(task_id: str, function=None) -> None:
     task = TASKS.get(task_id)
     if task is None:
         print(f"There is no task {task_id!r}. The tasks are: {', '.join(TASKS)}.")
+        return
+    if function is not None and not callable(function):
+        print(
+            f"{task_id}: give check the function itself, as in check({task_id!r}, {task.function})."
+        )
         return
     try:
         result = judge_function(task, function)

@@ -113,7 +113,8 @@ def verdict(file: str, task: Task, cases, answers) -> TaskResult:
     first = wrong[0]
     text = str(answers.state.get("text", ""))
     mistake = judge.diagnose(task, cases, got, first, text) if got[first] else None
-    feedback = _feedback(task, cases[first], got[first], wanted[first], mistake)
+    everywhere = _constant(got)
+    feedback = _feedback(task, cases[first], got[first], wanted[first], mistake, everywhere)
     return _failed(file, task, mistake.name if mistake else _kind(got[first]), feedback)
 
 
@@ -150,15 +151,23 @@ def _kind(found):
     """A short name for a wrong answer that no named mistake explains."""
     if found is None:
         return "no answer"
-    if _foreign_import(found.detail):
+    because = found.detail.get("because")
+    if _foreign_import(because if type(because) is dict else found.detail):
         return "delegated to the package"
     if found.detail.get("type") == "_TooSlow":
         return "too slow"
-    return f"raised {report.clean(found.detail.get('type', ''))}" if found.error else ""
+    return f"raised {report.clean(found.detail.get('type', ''))[:60]}" if found.error else ""
 
 
-def _feedback(task, case, got, wanted, mistake):
-    called = f"{task.function}({_show_arguments(task, case)}) with {case.about}"
+def _constant(got):
+    """True if every call gave one and the same value."""
+    if any(found is None or found.error for found in got):
+        return False
+    return all(judge.plain.same(found.value, got[0].value) for found in got)
+
+
+def _feedback(task, case, got, wanted, mistake, everywhere=False):
+    called = f"{task.function}({_show_arguments(task, case)}), {case.about}"
     explained = ""
     if got is not None and not got.error and task.explain:
         explained = task.explain(case, got.value)
@@ -167,7 +176,7 @@ def _feedback(task, case, got, wanted, mistake):
     elif got is not None and got.error:
         (likely, cure), section = _error_advice(task, got), ""
     else:
-        (likely, cure), section = _value_advice(got, wanted), ""
+        (likely, cure), section = _value_advice(got, wanted, everywhere), ""
     return Feedback(
         called,
         _show_outcome(got, wanted, case, explained),
@@ -195,7 +204,8 @@ def _show_outcome(got, wanted, case, explained):
     else:
         text = report.show(got.value, case.labels)
     if not wanted.error and not _unchanged(got, wanted):
-        text = f"{text}; and an argument was changed in place"
+        right = judge.plain.same(got.value, wanted.value)
+        text = f"{'the right value' if right else text}, and an argument was changed in place"
     return f"{text}: {explained}" if explained else text
 
 
@@ -228,7 +238,8 @@ def _where(fact):
 
 
 def _show_error(found):
-    detail = found.detail
+    because = found.detail.get("because")
+    detail = because if type(because) is dict else found.detail
     name = report.clean(detail.get("type", "an error"))
     if name == "_TooSlow":
         return "no result within the time limit"
@@ -255,7 +266,7 @@ def _error_advice(task, found):
     if type(because) is dict:
         detail = because
     if _foreign_import(detail):
-        modules = " and ".join(f"x3dhlab.{name}" for name in task.modules) or "no module"
+        modules = ", ".join(f"x3dhlab.{name}" for name in task.modules) or "no module"
         return _DELEGATED[0], _DELEGATED[1].format(modules=modules)
     return _ERRORS.get(detail.get("type"), ("", ""))
 
@@ -277,14 +288,20 @@ _ERRORS = {
     ),
     "KeyError": ("The dict has no entry of this name.", "Print the keys of the bundle."),
     "NotAFunction": ("The name holds a value, not a function.", "Define it with `def`."),
+    "BadSignature": (
+        "A good bundle is refused.",
+        "`verify` takes Bob's identity key, the encoded signed prekey, and the signature.",
+    ),
     "ModuleNotFoundError": ("A module is imported that the answer may not use.", ""),
 }
 
 
-def _value_advice(got, wanted):
+def _value_advice(got, wanted, everywhere):
     """(likely cause, cure) of a wrong value, from its shape alone."""
     if got is None:
         return "", ""
+    if everywhere and got.value is not None:
+        return "The result is the same for every input.", "Compute it from the arguments."
     if wanted.error:
         return (
             "A value came back where the protocol must stop.",

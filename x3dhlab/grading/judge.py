@@ -69,10 +69,9 @@ def diagnose(task: Task, cases: list[Case], got: list, first: int, text: str) ->
     """
     known = [(number, outcome_) for number, outcome_ in enumerate(got) if outcome_ is not None]
     agreeing = [m for m in task.mistakes if _agrees(task, m, cases, [(first, got[first])])]
+    agreeing = [m for m in agreeing if re.search(m.tell, text)]
     whole = [m for m in agreeing if _agrees(task, m, cases, known)]
-    told = [m for m in whole if m.tell and re.search(m.tell, text)]
-    plain_ones = [m for m in whole if not m.tell]
-    return next(iter([*told, *plain_ones, *whole, *agreeing]), None)
+    return next(iter(whole or agreeing), None)
 
 
 def _agrees(task, mistake, cases, known):

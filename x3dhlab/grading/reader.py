@@ -133,13 +133,28 @@ def _read_cell(source, cell):
 def _add(source, place, first_line, text):
     tree = compile(text, "<answer>", "exec", flags=_FLAGS, dont_inherit=True)
     lines = text.split("\n")
-    for node in tree.body:
+    for node in _apart(tree.body):
         start = min([node.lineno] + [item.lineno for item in getattr(node, "decorator_list", ())])
         # A node's columns count UTF-8 bytes, and `a = 1; b = 2` holds two statements on a line.
-        whole = ast.get_source_segment(text, node) or ""
+        whole = _import_text(node) or ast.get_source_segment(text, node) or ""
         if start != node.lineno:
             whole = "\n".join(lines[start - 1 : node.end_lineno])
         source.statements.append(_statement(source, place, first_line + start, whole, node))
+
+
+def _apart(nodes):
+    """One statement for each imported name: a name that is not needed may be missing."""
+    for node in nodes:
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
+            continue
+        for alias in node.names:
+            changed = {**vars(node), "names": [alias]}
+            yield type(node)(**changed)
+
+
+def _import_text(node):
+    return ast.unparse(node) if isinstance(node, (ast.Import, ast.ImportFrom)) else ""
 
 
 def _statement(source, place, line, text, node):

@@ -10,14 +10,15 @@ import contextlib
 import importlib.util
 import json
 import os
+import queue
 import re
-import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,20 +114,39 @@ def _complete(answers, cases):
 def _sort(facts, result):
     """File the facts by task; True if the worker came to its end."""
     finished = False
-    for fact in facts:
-        answers = result.answers.get(fact.get("task"))
-        if type(fact.get("unreadable")) is str:
+    for number, fact in enumerate(facts):
+        task = fact.get("task")
+        if number == 0 and type(fact.get("unreadable")) is str:  # later, learner code could say it
             result.unreadable = fact["unreadable"][:200]
-        elif fact.get("finished") is True:
-            finished = True
-        elif answers is None:
-            continue
-        elif type(fact.get("state")) is str:
-            answers.state = answers.state if answers.state.get("state") == "defined" else fact
-            answers.state = fact if fact["state"] == "unbuilt" else answers.state
-        elif type(fact.get("case")) is int:
-            answers.outcomes.setdefault(fact["case"], fact)
+        finished = finished or fact.get("finished") is True
+        if type(task) is str and task in result.answers:
+            _file(fact, result.answers[task])
     return finished
+
+
+def _file(fact, answers):
+    """Keep the first outcome of a case; a state may change from "defined" to "unbuilt" only."""
+    if type(fact.get("state")) is str:
+        if fact["state"] == "unbuilt" or not answers.state:
+            answers.state = _short(fact)
+    elif type(fact.get("case")) is int:
+        raised = fact.get("raised")
+        if type(raised) is dict:
+            fact["raised"] = _short(raised)
+        answers.outcomes.setdefault(fact["case"], fact)
+
+
+def _short(fact, depth=2):
+    """Texts and line numbers of a fact, nothing long and nothing nested deeply."""
+    kept = {}
+    for key, value in fact.items():
+        if type(value) is str:
+            kept[key] = value[:8000] if key == "text" and "state" in fact else value[:300]
+        elif type(value) is dict and depth:
+            kept[key] = _short(value, depth - 1)
+        elif type(value) is int and 0 <= value < 10**7:
+            kept[key] = value
+    return kept
 
 
 def _isolated(submission, jobs, seconds, allow_unisolated):
@@ -157,7 +177,7 @@ def _work(means, submission, jobs, seconds):
         request = {
             **submission.request(),
             "means": means,
-            "paths": [f"{inside}/own", f"{inside}/libraries"],
+            "paths": [f"{inside}/own", f"{inside}/libraries", *_unlinked(room, libraries)],
             "folder": "/scratch" if means == "bubblewrap" else str(room / "scratch"),
             "modules": sorted(
                 f"x3dhlab.{name}" for task, _ in jobs.values() for name in task.modules
@@ -189,8 +209,13 @@ def _furnish(room, jobs):
     (own / "x3dhlab" / "__init__.py").write_text('"""What an answer may use of the package."""\n')
     libraries = _libraries(allowed)
     for path in libraries:
-        (links / path.name).symlink_to(path)
+        with contextlib.suppress(OSError):  # Windows: `paths` of the request name the folders
+            (links / path.name).symlink_to(path)
     return libraries
+
+
+def _unlinked(room, libraries):
+    return sorted({str(p.parent) for p in libraries if not (room / "libraries" / p.name).exists()})
 
 
 def _with_needed(names):
@@ -307,21 +332,36 @@ def _windows_environment():
 def _lines(stream, seconds):
     """Lines until end of file, `OUTPUT_LIMIT` or the deadline, which "ready" moves once."""
     deadline = time.monotonic() + START_SECONDS
+    blocks = queue.Queue(maxsize=16)
+    # A thread, because Windows cannot wait for a pipe.
+    threading.Thread(target=_pump, args=(stream, blocks), daemon=True).start()
     started, size, rest = False, 0, b""
-    with selectors.DefaultSelector() as selector, stream:
-        selector.register(stream, selectors.EVENT_READ)
-        while size < OUTPUT_LIMIT:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0 or not selector.select(remaining):
-                return
+    while size < OUTPUT_LIMIT:
+        try:
+            block = blocks.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return
+        if not block:
+            return
+        size += len(block)
+        *lines, rest = (rest + block).split(b"\n")
+        if lines and not started:
+            started, deadline = True, time.monotonic() + seconds
+        yield from lines
+        if time.monotonic() > deadline:
+            return
+
+
+def _pump(stream, blocks):
+    """Put blocks of the pipe into the queue, an empty one at the end; stop when nobody reads."""
+    with stream:
+        block = b"-"
+        while block:
             block = os.read(stream.fileno(), 65_536)
-            if not block:
+            try:
+                blocks.put(block, timeout=1)
+            except queue.Full:
                 return
-            size += len(block)
-            *lines, rest = (rest + block).split(b"\n")
-            if lines and not started:
-                started, deadline = True, time.monotonic() + seconds
-            yield from lines
 
 
 def _facts(lines):

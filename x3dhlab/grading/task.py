@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class Mistake:
     """A complete wrong answer, the misconception it stands for, and the sentence that cures it.
 
-    `tell` is a pattern of the source text that separates two mistakes with equal outputs.
+    `tell` is a pattern of the source text, for mistakes whose outputs have several causes.
     """
 
     name: str

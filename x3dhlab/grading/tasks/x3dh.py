@@ -158,6 +158,7 @@ def _sequences(case):
     names = list(case.labels)
     for length in (3, 4, 2, 1, 0):
         yield from map(list, itertools.product(names, repeat=length))
+    yield from ([*_terms(case), name] for name in names)
 
 
 def _kdf(key_material):
@@ -558,6 +559,16 @@ _INITIATE = Task(
             _replaced(INITIATE, ('encode_key(bundle["signed_prekey"])', 'bundle["signed_prekey"]')),
             "The signature covers Encode(SPK_B), 33 bytes. You checked it over the raw 32 bytes.",
             'Give `verify` the encoded key: encode_key(bundle["signed_prekey"]).',
+            tell=r"verify\([^,]+,\s*bundle\[.signed_prekey.\]\s*,",
+        ),
+        Mistake(
+            "signature checked with one's own key",
+            _replaced(
+                INITIATE, ('verify(\n        bundle["identity_key"]', "verify(identity_public")
+            ),
+            "The signature is checked with Alice's own identity key. Bob made it with his.",
+            'The key for `verify` is bundle["identity_key"].',
+            tell=r"verify\(\s*identity_public",
         ),
         Mistake(
             "verdict read as a boolean",

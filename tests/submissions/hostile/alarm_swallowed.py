@@ -1,0 +1,7 @@
+def hello(name):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass

@@ -1,0 +1,4 @@
+class Mine(bytes):
+    pass
+def hello(name):
+    return Mine(b"Hello, " + name.encode() + b"!")

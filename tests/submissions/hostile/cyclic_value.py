@@ -1,0 +1,4 @@
+def hello(name):
+    value = []
+    value.append(value)
+    return value

@@ -1,0 +1,3 @@
+def hello(name):
+    while True:
+        print("x" * 65_536)

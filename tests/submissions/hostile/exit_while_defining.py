@@ -1,0 +1,4 @@
+import os
+X = os._exit(0)
+def hello(name):
+    return X

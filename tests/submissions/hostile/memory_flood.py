@@ -1,0 +1,2 @@
+def hello(name):
+    return b"x" * 2**40

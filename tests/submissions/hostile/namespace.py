@@ -1,0 +1,3 @@
+import ctypes
+def hello(name):
+    return ctypes.CDLL(None).unshare(0x10000000)

@@ -1,0 +1,3 @@
+import socket
+def hello(name):
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 53))

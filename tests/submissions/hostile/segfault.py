@@ -1,0 +1,3 @@
+import ctypes
+def hello(name):
+    ctypes.string_at(0)

@@ -1,0 +1,4 @@
+import os, time
+def hello(name):
+    os.setsid()
+    time.sleep(600)

@@ -1,0 +1,3 @@
+import time
+def hello(name):
+    time.sleep(600)

@@ -1,0 +1,128 @@
+"""Submissions that try to gain a point or to hurt the grader get nothing and leave nothing."""
+
+import json
+import os
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from submissions import corpus
+
+from x3dhlab.grading import engine, grade, render, runner
+from x3dhlab.grading.runner import Submission
+from x3dhlab.grading.tasks import TASKS
+
+CONFINED = [means for means in runner.MEANS if means != "none"]
+RIGHT = corpus.reference(TASKS["start.hello"])
+
+
+def works(means, monkeypatch):
+    """Skip where this means does not exist; else make it the only one."""
+    monkeypatch.setattr(runner, "MEANS", (means,))
+    try:
+        submission = Submission("right.py", RIGHT.encode())
+        engine.judge_submission(submission, [TASKS["start.hello"]], 1, 5, False)
+    except runner.IsolationError:
+        pytest.skip(f"{means} does not work here")
+
+
+def workers():
+    """The command lines of all workers that are alive now."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"own/worker.py" in command and b"x3dhlab-" in command:
+            found.append(command)
+    return found
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="isolation exists on Linux only")
+@pytest.mark.parametrize("means", CONFINED)
+@pytest.mark.parametrize("name", corpus.HOSTILE)
+def test_a_hostile_submission_gains_and_leaves_nothing(name, means, monkeypatch, tmp_path):
+    works(means, monkeypatch)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    report = grade([corpus.HOSTILE[name]], ["start.hello"], seed=3, timeout=0.6)
+    (result,) = report.results
+    assert (result.passed, result.points, report.exit_code) == (False, 0, 1)
+    assert report.isolation == runner.NAMES[means]
+    assert list(tmp_path.iterdir()) == [] and workers() == []
+    for folder in ("/", "/tmp", Path.home(), "/usr/lib", Path(runner.__file__).parent):
+        assert not Path(folder, "x3dhlab-was-here").exists()
+    _is_harmless(report)
+
+
+def _is_harmless(report):
+    """No form of the report carries an escape sequence, a forged command or broken markup."""
+    text = render(report, "text")
+    assert text.isprintable() or all(c.isprintable() or c == "\n" for c in text)
+    assert json.loads(render(report, "json"))["points"] == 0
+    assert ElementTree.fromstring(render(report, "junit")).get("failures") == "1"
+    lines = render(report, "github").splitlines()
+    assert len(lines) == 1 and lines[0].startswith("::error file=")
+    assert json.loads(render(report, "gradescope"))["score"] == 0
+
+
+def test_the_corpus_is_large():
+    assert len(corpus.HOSTILE) >= 40
+
+
+@pytest.mark.parametrize("name", ["os_exit", "signals_ignored", "endless_output", "closed_pipe"])
+def test_a_lost_worker_costs_only_its_own_task(name, tmp_path):
+    path = tmp_path / "both.py"
+    secret = corpus.reference(TASKS["start.shared_secret"])
+    path.write_text(corpus.HOSTILE[name].read_text() + secret)
+    tasks = ["start.hello", "start.shared_secret"]
+    report = grade([path], tasks, seed=1, timeout=0.6, allow_unisolated=True)
+    assert [result.passed for result in report.results] == [False, True]
+
+
+def test_a_file_beside_the_submission_is_never_imported(tmp_path):
+    mark = tmp_path / "imported"
+    for name in ("json", "multiprocessing", "x3dhlab", "plain", "reader"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    path = tmp_path / "answer.py"
+    path.write_text("import multiprocessing, json\n" + RIGHT)
+    assert grade([path], ["start.hello"], seed=1, allow_unisolated=True).exit_code == 0
+    assert not mark.exists()
+
+
+def test_without_isolation_grading_is_refused_unless_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(runner, "MEANS", ("none",))
+    path = tmp_path / "answer.py"
+    path.write_text(RIGHT)
+    with pytest.raises(runner.IsolationError, match="bubblewrap"):
+        grade([path], ["start.hello"])
+    report = grade([path], ["start.hello"], allow_unisolated=True)
+    assert report.exit_code == 0 and report.isolation.startswith("none")
+
+
+def test_a_broken_sandbox_is_never_blamed_on_the_learner(monkeypatch, tmp_path):
+    monkeypatch.setattr(runner, "_command", lambda *a: ["false"])
+    monkeypatch.setattr(runner, "_works", {})
+    path = tmp_path / "answer.py"
+    path.write_text(RIGHT)
+    with pytest.raises(runner.IsolationError):
+        grade([path], ["start.hello"], allow_unisolated=True)
+
+
+def test_the_worker_sees_inputs_and_no_expected_value():
+    task = TASKS["start.shared_secret"]
+    request = json.dumps(runner._task_request(task, task.cases(1)))
+    expected = engine.judge.outcome(task, task.reference, task.cases(1)[0]).value
+    assert expected.hex() not in request
+    assert task.cases(1)[0].arguments[0].hex() in request
+
+
+@pytest.mark.parametrize(
+    "lost", [{}, {"case": 0}, {"returned": 3, "after": []}, {"returned": {"int": "x"}, "after": 3}]
+)
+def test_a_missing_or_malformed_answer_is_not_passed(lost):
+    task = TASKS["start.hello"]
+    answers = runner.Answers({"state": "defined"}, dict.fromkeys(range(9), lost))
+    result = engine.verdict("x", task, task.cases(1), answers)
+    assert (result.passed, result.mistake) == (False, "no answer")
