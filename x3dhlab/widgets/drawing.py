@@ -30,7 +30,7 @@ def document(width: int, height: int, body: list[str], *, title: str, style: str
     """A whole SVG file on its own background, so that no page colour makes it unreadable."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img" aria-label="{escape(title)}">'
+        f'width="{width}" height="{height}" role="img" aria-label="{escape(printable(title))}">'
         f"<style>{STYLE}{style}</style>"
         f'<rect class="bg" x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="8"/>'
         + "".join(body)
@@ -44,9 +44,14 @@ def text(x: float, y: float, words: str, kind: str = "t", anchor: str = "") -> s
     return f'<text class="{kind}" x="{x:g}" y="{y:g}"{place}>{escape(printable(words))}</text>'
 
 
+_BIDIRECTIONAL = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
 def printable(words: str) -> str:
-    """The text without the control characters that XML forbids."""
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in words)
+    """The text without control characters: XML forbids some, others turn the line around."""
+    return "".join(
+        " " if unicodedata.category(c) in ("Cc", "Cs") or c in _BIDIRECTIONAL else c for c in words
+    )
 
 
 def columns(words: str) -> int:

@@ -135,7 +135,7 @@ def text(run: dict, title: str = "") -> str:
     lines += [_text_line(number, step, run) for number, step in enumerate(shown, 1)]
     if len(run["steps"]) > len(shown):
         lines.append(f"… and {len(run['steps']) - len(shown)} more steps.")
-    return "\n".join(lines)
+    return "\n".join(drawing.printable(line) for line in lines)
 
 
 def _text_line(number, step, run):
