@@ -17,6 +17,7 @@ import io
 import os
 import warnings
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from x3dhlab.primitives import check_bytes, is_deterministic, random_bytes
 SEED_LENGTH = 64  # FIPS 203 §7.1: d ‖ z
 COINS_LENGTH = 32  # FIPS 203 §7.2: m
 SECRET_LENGTH = 32
+
+_preferred = ContextVar("x3dhlab_kem_backend", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ def get(algorithm: str, backend: str | None = None) -> Kem:
         raise Unavailable(
             f"no KEM is called {algorithm!r}: there are {', '.join(SIZES)}", algorithm=algorithm
         )
+    backend = backend or _preferred.get()
     for name, library in _LIBRARIES.items():
         if backend in (None, name) and algorithm in library.algorithms():
             return Kem(algorithm, name)
@@ -147,6 +151,16 @@ def get(algorithm: str, backend: str | None = None) -> Kem:
         algorithm=algorithm,
         backend=backend,
     )
+
+
+@contextlib.contextmanager
+def using(backend: str):
+    """Inside the block, `get` takes this library where its caller names none."""
+    token = _preferred.set(backend)
+    try:
+        yield
+    finally:
+        _preferred.reset(token)
 
 
 def available() -> list[tuple[str, str]]:

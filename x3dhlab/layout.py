@@ -272,8 +272,11 @@ class Layout:
 
     def encode(self) -> bytes:
         """The exact bytes of this message."""
-        with _naming(self.STEP):
-            return b"".join(part.value for item in self.LAYOUT for part in item.parts(self))
+        try:
+            return b"".join([part.value for item in self.LAYOUT for part in item.parts(self)])
+        except Malformed as problem:  # as in `_naming`, which would cost half of a header
+            problem.step = problem.step or self.STEP
+            raise
 
     def fields(self) -> list[Field]:
         """Every stretch of the encoding: name, offset, length, meaning, secret or public."""
