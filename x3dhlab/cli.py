@@ -185,7 +185,7 @@ def doctor():
 @app.command()
 def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Time for one measurement.")] = 0.5,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Time for all of it.")] = 20.0,
 ):
     """Measure the protocol steps here, as multiples of the primitives' own cost."""
     from x3dhlab import bench as benchmark
