@@ -81,7 +81,7 @@ class PreKeyStore:
                 _lock_at_begin(self._engine)
             with self._transaction() as connection:
                 _metadata.create_all(connection)
-        except SQLAlchemyError as problem:
+        except (SQLAlchemyError, ImportError) as problem:
             raise _unavailable(problem) from problem
 
     def close(self) -> None:
