@@ -14,9 +14,9 @@ def module(name: str) -> str:
     return "\n".join(_read(file) for file in ("shared.js", f"{name}.js"))
 
 
-def style() -> str:
-    """The one style sheet of all widgets."""
-    return _read("style.css")
+def style(*names: str) -> str:
+    """The style sheet of all widgets, and those of one family that needs more."""
+    return "\n".join(_read(f"{name}.css") for name in ("style", *names))
 
 
 def _read(file):
