@@ -48,7 +48,7 @@ class Session:
     repetitions. `sequence` counts the steps, so that a holder can tell an old copy from a new one.
     """
 
-    identifier: bytes
+    identifier: bytes = field(repr=False)
     ratchet: ratchet.State
     associated_data: bytes
     opening: InitialMessage
