@@ -420,7 +420,8 @@ def show(rows: list[Row], console=None) -> None:
     from rich.table import Table
 
     caption = (
-        f"PQXDH runs with {KEM}. “× floor”: our time / its primitives alone. “ours ×”: peer / us."
+        "× floor: our time / that of its primitives alone. ours ×: the peer's time / ours.\n"
+        f"PQXDH runs with {KEM}."
     )
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=caption)
     table.add_column("operation", no_wrap=True)
