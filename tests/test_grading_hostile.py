@@ -126,3 +126,50 @@ def test_a_missing_or_malformed_answer_is_not_passed(lost):
     answers = runner.Answers({"state": "defined"}, dict.fromkeys(range(9), lost))
     result = engine.verdict("x", task, task.cases(1), answers)
     assert (result.passed, result.mistake) == (False, "no answer")
+
+
+PROBE = """
+import os, socket
+def attempt(action):
+    try:
+        action()
+        return True
+    except BaseException:
+        return False
+def hello(folder):
+    return {
+        "read": attempt(lambda: open(folder + "/secret").read()),
+        "list": attempt(lambda: os.listdir(folder)),
+        "write": attempt(lambda: open(folder + "/written", "w").close()),
+        "stat parent": attempt(lambda: open(f"/proc/{os.getppid()}/environ").read()),
+        "fork": attempt(lambda: os.fork() or os._exit(0)),
+        "signal": attempt(lambda: os.kill(os.getppid(), 0)),
+        "session": attempt(lambda: os.setsid()),
+        "udp": attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
+        "package": attempt(lambda: __import__("x3dhlab.x3dh")),
+        "grader": attempt(lambda: __import__("x3dhlab.grading")),
+        "work": attempt(lambda: os.urandom(1)),
+    }
+"""
+
+
+@pytest.mark.parametrize("means", CONFINED)
+def test_confinement_takes_everything_but_work(means, monkeypatch, tmp_path):
+    works(means, monkeypatch)
+    probed = _probe(tmp_path)
+    assert {name for name, possible in probed.items() if possible} == {"work"}
+
+
+def test_the_probe_can_tell_the_difference(monkeypatch, tmp_path):
+    monkeypatch.setattr(runner, "MEANS", ("none",))
+    probed = _probe(tmp_path)
+    assert probed["read"] and probed["write"] and probed["udp"] and not probed["package"]
+
+
+def _probe(folder):
+    (folder / "secret").write_text("secret")
+    task = TASKS["start.hello"]
+    jobs = {task.id: (task, [runner.Case((str(folder),), "a folder")])}
+    submission = Submission("probe.py", PROBE.encode())
+    answers = runner.run(submission, jobs, seconds=5, allow_unisolated=True).answers[task.id]
+    return runner.plain.decode(answers.outcomes[0]["returned"])
