@@ -152,7 +152,10 @@ class Player {
       h("div", { class: "p-row" }, ...this.boxes),
     );
     const frame = h("div", { class: "p-scroll", role: "group", "aria-label": "Lanes" }, scene);
-    if (this.lanes.length > 4) frame.tabIndex = 0;
+    if (this.lanes.length > 4) {
+      frame.tabIndex = 0;
+      frame.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
     return h(
       "div",
       { class: "p-main" },
