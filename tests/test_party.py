@@ -284,7 +284,8 @@ def secrets_of(recorded):
         if event.kind in PUBLIC_KINDS
         for _, value in event.inputs
     }
-    public |= {value for e in recorded.events if e.kind == "PUBLIC" for _, value in e.outputs}
+    keys = {value for e in recorded.events if e.kind == "PUBLIC" for _, value in e.outputs}
+    public |= keys | {encode_key(key) for key in keys}
     values = {v for e in recorded.events for _, v in (*e.inputs, *e.outputs)} - public
     joined = {v for e in recorded.events if e.kind == "CONCAT" for _, v in e.outputs}
     # Associated data is joined from public parts.
