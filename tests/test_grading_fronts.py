@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 from submissions import corpus
 
 from x3dhlab import primitives, progress, trace
-from x3dhlab.grading import check, cli_grade, grade, render, report
+from x3dhlab.grading import check, cli_grade, grade, hint, hints, render, report
 from x3dhlab.grading.tasks import TASKS
 
 HELLO, INITIATE = TASKS["start.hello"], TASKS["x3dh.initiate"]
@@ -96,7 +96,7 @@ def test_check_of_an_unknown_task_names_the_tasks(own_progress, capsys):
 def test_check_neither_disturbs_a_recording_nor_is_disturbed_by_one(own_progress, capsys):
     with trace.record() as recorded, primitives.deterministic(1):
         before = primitives.random_bytes(8)
-        check("start.hello", hello)
+        check("start.shared_secret", hello)
         after = primitives.random_bytes(8)
     with primitives.deterministic(1):
         assert [primitives.random_bytes(8), primitives.random_bytes(8)] == [before, after]
@@ -189,7 +189,11 @@ def test_long_values_are_short_and_no_hidden_input_is_in_an_error(tmp_path):
     (result,) = grade([path], ["start.shared_secret"], seed=1, allow_unisolated=True).results
     private = TASKS["start.shared_secret"].cases(1)[0].arguments[0]
     text = "\n".join(report.lines(result))
-    assert private.hex() not in text and private.hex()[:20] not in text
+    assert (
+        repr(private)[2:10] not in text
+        and private.hex() not in text
+        and private.hex()[:20] not in text
+    )
     assert str(int.from_bytes(private))[:20] not in text
 
 
@@ -201,3 +205,15 @@ def test_the_same_seed_gives_the_same_report(tmp_path):
         for seed in (4, 4, 5)
     )
     assert first == again != other
+
+
+def test_hints_climb_the_ladder_and_stay_on_its_last_rung(monkeypatch, capsys):
+    monkeypatch.setattr(hints, "_taken", {})
+    found = []
+    for _ in range(4):
+        hint("x3dh.initiate")
+        found.append(capsys.readouterr().out)
+    ladder = INITIATE.hints
+    for text, wanted in zip(found, (ladder.nudge, ladder.principle, ladder.step), strict=False):
+        assert wanted in text
+    assert found[2] == found[3]

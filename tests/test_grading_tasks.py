@@ -44,10 +44,18 @@ def test_cases_depend_on_the_seed_only(task):
 
 
 @pytest.mark.parametrize(("task", "mistake"), MISTAKES, ids=IDS)
-def test_a_named_mistake_is_rejected_and_named(task, mistake):
+def test_a_named_mistake_is_rejected_and_named_in_few_lines(task, mistake):
     result = judged(corpus.mistake(task, mistake), task, seed=11)
     assert (result.passed, result.points, result.mistake) == (False, 0, mistake.name)
     assert mistake.misconception[:40] in result.feedback.likely
+    _is_short_and_in_order(report.lines(result))
+
+
+def _is_short_and_in_order(lines):
+    """Called, got, expected, likely mistake, cure, where to read: at most twelve lines."""
+    labels = [line.split()[0] for line in lines[1:] if line[2:3].strip()]
+    assert labels == ["called", "got", "expected", "likely", "cure", "read"]
+    assert len(lines) <= report.LINES and all(len(line) <= report.WIDTH for line in lines)
 
 
 @pytest.mark.parametrize(("task", "mistake"), MISTAKES, ids=IDS)
@@ -86,17 +94,6 @@ def test_delegating_to_the_package_fails_and_is_named(task):
     for way, text in corpus.delegations(task):
         result = judged(text, task)
         assert (way, result.passed, result.mistake) == (way, False, "delegated to the package")
-
-
-@pytest.mark.parametrize(("task", "mistake"), MISTAKES, ids=IDS)
-def test_feedback_is_short_and_in_order(task, mistake):
-    result = judged(corpus.mistake(task, mistake), task)
-    lines = report.lines(result)
-    labels = [line.split()[0] for line in lines[1:] if line[2:3].strip()]
-    wanted = [x for x in ("called", "got", "expected", "likely", "cure", "read") if x in labels]
-    assert len(lines) <= report.LINES and labels == wanted
-    assert {"called", "got", "expected", "likely", "read"} <= set(labels)
-    assert all(len(line) <= report.WIDTH for line in lines)
 
 
 def test_a_late_check_is_told_from_a_right_answer_by_one_bundle():

@@ -275,8 +275,8 @@ def _readable(room, libraries):
         for part in Path(folder).iterdir()
         if part.name not in ("site-packages", "dist-packages")
     ]
-    system = [path for path in _system_paths() if path != "/usr/lib"]
-    return [str(room), *map(str, libraries), *parts, *system, "/dev/null", "/dev/urandom"]
+    devices = ("/dev/null", "/dev/urandom")
+    return [str(room), *map(str, libraries), *parts, *_system_paths(), *devices]
 
 
 def _command(means, room, libraries):
@@ -317,10 +317,14 @@ def _converse(command, room, request, seconds):
             pipe.write(request)
     except OSError:  # the sandbox did not start; the missing "ready" says so
         pass
+    blocks = queue.Queue(maxsize=16)
+    # A thread, because Windows cannot wait for a pipe.
+    threading.Thread(target=_pump, args=(process.stdout, blocks), daemon=True).start()
     try:
-        facts = list(_facts(_lines(process.stdout, seconds)))
+        facts = list(_facts(_lines(blocks, seconds)))
     finally:
         _end(process)
+        _drain(blocks)
     ready = bool(facts) and "ready" in facts[0]
     return ready, facts[1:]
 
@@ -329,12 +333,9 @@ def _windows_environment():
     return {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}
 
 
-def _lines(stream, seconds):
+def _lines(blocks, seconds):
     """Lines until end of file, `OUTPUT_LIMIT` or the deadline, which "ready" moves once."""
     deadline = time.monotonic() + START_SECONDS
-    blocks = queue.Queue(maxsize=16)
-    # A thread, because Windows cannot wait for a pipe.
-    threading.Thread(target=_pump, args=(stream, blocks), daemon=True).start()
     started, size, rest = False, 0, b""
     while size < OUTPUT_LIMIT:
         try:
@@ -342,6 +343,7 @@ def _lines(stream, seconds):
         except queue.Empty:
             return
         if not block:
+            blocks.put(b"")  # for `_drain`
             return
         size += len(block)
         *lines, rest = (rest + block).split(b"\n")
@@ -350,6 +352,13 @@ def _lines(stream, seconds):
         yield from lines
         if time.monotonic() > deadline:
             return
+
+
+def _drain(blocks):
+    """Wait until the pipe has no writer left: then every process of the sandbox is gone."""
+    with contextlib.suppress(queue.Empty):
+        while blocks.get(timeout=2):
+            pass
 
 
 def _pump(stream, blocks):
