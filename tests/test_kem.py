@@ -248,3 +248,16 @@ def test_a_native_liboqs_is_used_without_a_word():
         [sys.executable, "-c", IMPORT_WITH_LIBOQS], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_preferred_library_holds_inside_its_block_only():
+    usual = kem.get("ML-KEM-768").backend
+    with kem.using("kyber-py"):
+        assert kem.get("ML-KEM-768").backend == "kyber-py"
+        assert kem.get("ML-KEM-768", usual).backend == usual
+    assert kem.get("ML-KEM-768").backend == usual
+
+
+def test_a_preferred_library_that_lacks_the_algorithm_is_no_silent_fallback():
+    with kem.using("cryptography"), pytest.raises(Unavailable):
+        kem.get("Kyber-768")
