@@ -135,6 +135,28 @@ def test_deleted_keys_are_gone_from_the_lane():
         assert not {"DH1", "DH2", "DH3", "DH4", "SK"} & named(run, last, lane).keys()
 
 
+def test_a_long_conversation_keeps_only_the_keys_of_now():
+    with trace.record() as recording:
+        service = LocalTransport(PreKeyStore())
+        alice, bob = (Party(name, service, one_time=1) for name in ("Alice", "Bob"))
+        bob.publish()
+        alice.send("Bob", b"0")
+        bob.receive()
+        for _ in range(5):
+            bob.send("Alice", b"1")
+            alice.receive()
+            alice.send("Bob", b"2")
+            bob.receive()
+    run = view(recording)
+    for lane in ("Alice", "Bob"):
+        holds = held(run, len(run["steps"]) - 1, lane)
+        secrets = [run["values"][v]["role"] for v in holds if run["values"][v]["secret"]]
+        assert secrets.count("RK") == 1
+        assert secrets.count("CK") == 2
+        assert secrets.count("DHs") == 1
+        assert "MK" not in secrets
+
+
 def test_nobody_holds_a_value_before_it_was_made():
     run = view(recorded())
     before = step_of(run, "Compute DH1", "Bob") - 1

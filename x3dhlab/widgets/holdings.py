@@ -22,6 +22,9 @@ class Holdings:
         self._names = names
         self._state: dict[str, dict[str, str]] = defaultdict(dict)
         self._changes: list = []
+        self._sessions: dict[tuple[str, str], dict[str, str]] = {}
+        self._session: dict[str, str] = {}
+        self._dh = ("", "")
 
     def after(self, group: Group) -> list[list[str]]:
         """What changes with this step."""
@@ -34,7 +37,7 @@ class Holdings:
             elif event.actor == SERVER:
                 continue
             else:
-                self._work(event)
+                self._work(event, group.family == "ratchet")
         return self._changes
 
     def _set(self, lane, value, state):
@@ -48,7 +51,7 @@ class Holdings:
     def _role(self, value):
         return self._names.values[value]["role"] if value else ""
 
-    def _work(self, event):
+    def _work(self, event, ratcheting):
         lane = event.actor
         for _, data in event.inputs:
             value = self._names.holding(data)
@@ -62,6 +65,8 @@ class Holdings:
             if value and self._role(value) not in _PASSING:
                 self._set(lane, value, "holds")
         self._use_up(event)
+        if ratcheting:
+            self._ratchet(event)
 
     def _use_up(self, event):
         """A key that served is replaced: the chain key by the next, the message key by nothing."""
@@ -74,8 +79,38 @@ class Holdings:
         )
         if self._role(first) in spent or (advanced and self._role(first) == "CK"):
             self._set(event.actor, first, "gone")
+        if advanced:
+            self._advance(event.actor, first, self._names.id(event.outputs[0][1]))
         if event.kind == "OPEN":
             self._set(event.actor, self._names.id(event.inputs[1][1]), "gone")
+
+    def _ratchet(self, event):
+        """Follow each session by its root key: new keys and chains replace its old ones."""
+        lane = event.actor
+        values = [self._names.holding(value) for _, value in event.inputs]
+        if event.kind == "DH":
+            self._dh = values[0], self._names.id(event.inputs[1][1])
+        elif event.kind == "HKDF":
+            self._session = self._sessions.pop((lane, self._names.id(event.inputs[0][1])), {})
+        elif event.kind == "SPLIT" and len(event.outputs) == 2:
+            root, chain = (self._names.id(value) for _, value in event.outputs)
+            own, peer = self._dh
+            session = self._session
+            receiving = peer != session.get("peer") and (
+                own == session.get("own") or self._role(own) != "DHs"
+            )
+            fresh = {"own": own, "peer": peer, "CKr" if receiving else "CKs": chain}
+            for place, value in fresh.items():
+                old = session.get(place)
+                if old and old != value and self._role(old) in ("DHs", "CK"):
+                    self._set(lane, old, "gone")
+            self._sessions[lane, root] = {**session, **fresh}
+
+    def _advance(self, lane, old, new):
+        for (where, _), session in self._sessions.items():
+            for place in ("CKs", "CKr"):
+                if where == lane and session.get(place) == old:
+                    session[place] = new
 
     def _forget(self, event):
         lane = event.actor

@@ -91,6 +91,8 @@ MEANINGS = {
     "text": "plaintext",
     "KM": "key material",
 }
+# Made to be shown, even where this run does not send them.
+_NEVER_SECRET = ("Sig", "AD", "C", "CT")
 _OWNED = ("IK", "SPK", "OPK", "EK", "PQPK", "DHs", "Sig")
 _COUNTED = ("RK", "CK", "MK", "C")
 _SUFFIX = re.compile(r"(IK|SPK|OPK|EK|PQPK)_(\w+)")
@@ -274,7 +276,7 @@ class Names:
             "glyph": GLYPHS.get(role(letter), "…"),
             "meaning": MEANINGS.get(role(letter), "value of this run"),
             "part": part,
-            "secret": secret,
+            "secret": secret and letter not in _NEVER_SECRET,
             "size": len(value),
             "hex": shorten(value),
             "public": shorten(public) if public else "",

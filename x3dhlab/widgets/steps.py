@@ -442,7 +442,8 @@ def _wire_sentence(noun, sender, recipient, about):
     if sender == SERVER:
         return f"The server passes on the bytes from {about}. It cannot open them."
     to = f" for {about}" if about and recipient == SERVER else ""
-    return f"{sender} sends bytes to {recipient}{to}. Anybody on the way may see them."
+    target = "the server" if recipient == SERVER else recipient
+    return f"{sender} sends bytes to {target}{to}. Anybody on the way may see them."
 
 
 def _message(event, names):
@@ -500,8 +501,12 @@ _MEANT = {
 }
 
 
+def formula(event: Operation, names: Names) -> str:
+    """One operation as a formula, in the names of the run."""
+    return _line(event, names)
+
+
 def _line(event, names):
-    """One operation as a formula."""
     given = [names.of(value) for _, value in event.inputs]
     made = [names.of(value) for _, value in event.outputs]
     left = f"{', '.join(made)} = " if made else ""

@@ -17,6 +17,7 @@ const ICONS = {
   pause: "M5.5 3v10M10.5 3v10",
 };
 const PLAY_EVERY = 1800; // milliseconds
+const CHIP_LIMIT = 16; // chips in one part of a lane, before it is folded
 const STRIP_LIMIT = 150; // steps; beyond it the slider alone shows the place
 
 /** The shape and initial of a lane: a lane is never known by its colour alone. */
@@ -63,6 +64,7 @@ class Player {
       .map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
     this.named = names.length ? new RegExp(`(?<![\\w])(${names.join("|")})(?![\\w])`, "u") : null;
     this.selected = "";
+    this.unfolded = new Set();
   }
 
   // Building
@@ -416,7 +418,7 @@ class Player {
           "div",
           { class: "p-part" },
           h("div", { class: "p-parthead" }, open === null ? null : padlock(open), name),
-          h("div", { class: "p-chips" }, ...this.chips(lane, some)),
+          h("div", { class: "p-chips" }, ...this.chips(lane, some, name)),
         ),
       );
     if (lane.server) made.push(this.learned());
@@ -426,7 +428,7 @@ class Player {
   }
 
   /** Chips in order of the run; a batch of keys that this step does not touch is one chip. */
-  chips(lane, some) {
+  chips(lane, some, part) {
     const batches = new Map();
     const out = [];
     for (const chip of some) {
@@ -439,7 +441,21 @@ class Player {
         out.push(batches.get(key));
       }
     }
-    return out.map((group) => this.chip(lane, group));
+    const key = `${lane.name}/${part}`;
+    if (out.length <= CHIP_LIMIT || this.unfolded.has(key)) return out.map((group) => this.chip(lane, group));
+    const touched = ([chip]) => chip.fresh || chip.used;
+    const shown = new Set([...out.filter(touched).slice(-CHIP_LIMIT), ...out.slice(8 - CHIP_LIMIT)]);
+    return [this.unfold(key, out.length - shown.size), ...out.filter((group) => shown.has(group)).map((group) => this.chip(lane, group))];
+  }
+
+  /** A button that opens the older values of a long part. */
+  unfold(key, count) {
+    const open = () => {
+      this.unfolded.add(key);
+      this.showLanes();
+      this.root.focus({ preventScroll: true });
+    };
+    return h("button", { type: "button", class: "p-unfold", "data-chip": key, onclick: open }, `Show ${count} more`);
   }
 
   chip(lane, group) {
@@ -452,7 +468,7 @@ class Player {
       `${name} ${tag}`.trim(),
       value.part === "pair" ? "key pair" : secret,
       value.meaning,
-      fresh ? (state === "gone" ? "used up in this step" : state === "saw" ? "passed on in this step" : "new in this step") : "",
+      fresh ? (state === "gone" ? "sent or used up in this step" : state === "saw" ? "passed on in this step" : "new in this step") : "",
       used ? "used in this step" : "",
     ];
     return h(
@@ -493,14 +509,16 @@ class Player {
   }
 
   deleted(chips) {
-    const names = chips.map(({ value, fresh }) =>
+    const shown = chips.sort((one, other) => one.fresh - other.fresh).slice(-CHIP_LIMIT);
+    const more = chips.length - shown.length;
+    const names = shown.map(({ value, fresh }) =>
       h("s", { class: fresh ? "fresh" : "" }, value.tag && !value.name.includes(value.tag) ? `${value.name} ${value.tag}` : value.name),
     );
     return h(
       "div",
       { class: "p-part p-gone" },
       h("div", { class: "p-parthead" }, "Deleted"),
-      h("div", {}, ...names.flatMap((name) => [name, " "])),
+      h("div", {}, more ? `${more} earlier, ` : "", ...names.flatMap((name) => [name, " "])),
     );
   }
 
