@@ -225,7 +225,8 @@ class Closure:
             consider(needs)
         while queue:
             for rule in self._giving.get(queue.popleft(), ()):
-                consider(rule.needs)
+                if rule.name != "SEAL":  # whoever can seal the text again need not read it
+                    consider(rule.needs)
         return tuple(alone), tuple(group for group in groups if not alone.keys() & set(group))
 
     @cached_property
@@ -293,7 +294,7 @@ class Missing:
 
     @cached_property
     def first(self) -> tuple[bytes, ...]:
-        """One small set of first values (private keys and the like) that gives it all."""
+        """A small set of first values (private keys and the like) that is enough, oldest first."""
         if not self:
             return ()
         cost = self.closure._cheapest
@@ -428,11 +429,23 @@ class Trace:
         """
         events = tuple(self.events)
         rules = _rules(events)
-        given = dict.fromkeys(leaked, "leaked")
-        given.update(dict.fromkeys(self.constants(), "constant"))
-        given.update(dict.fromkeys(self.public(), "public"))
+        given = self._given(set(leaked))
         known, readable = _follow(given, rules)
         return Closure(given, known, readable, events, rules)
+
+    def _given(self, leaked):
+        """What the attacker starts with, in the order of the run, so that proofs are repeatable."""
+        public, constants = self.public(), self.constants()
+        values = [v for event in self.events for _, v in (*event.inputs, *event.outputs)]
+        given = {}
+        for value in (*values, *sorted(leaked)):
+            if value in public:
+                given[value] = "public"
+            elif value in constants:
+                given[value] = "constant"
+            elif value in leaked:
+                given[value] = "leaked"
+        return given
 
 
 def _at(event, positions):
