@@ -721,6 +721,17 @@ def test_the_nearest_missing_value_is_the_message_key():
         assert len(str(verdict.missing)) < 300
 
 
+def test_the_sentence_names_the_private_keys_that_would_help():
+    with Run() as run:
+        run.say(run.alice, b"one")
+        run.say(run.bob, b"two")
+        run.say(run.alice, b"three")
+    sentence = str(verdicts(run.trace)[2].missing)
+    assert sentence.startswith("one of: message_key of Alice, chain_key of Alice")
+    assert "root_key of" in sentence
+    assert "(from DHs.private of Alice or DHs.private of Bob)" in sentence
+
+
 def test_nothing_is_missing_for_what_the_attacker_has():
     run, _ = long_run(6, length=10)
     for verdict in verdicts(run.trace, leaves(run.trace)):

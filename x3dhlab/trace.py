@@ -306,11 +306,17 @@ class Missing:
         if not self:
             return "nothing"
         alone = _counted(str(node) for node in self.nearest)
-        groups = [" and ".join(str(self._node(v)) for v in group) for group in self.together]
+        groups = [" and ".join(map(self._described, group)) for group in self.together]
         return "; or ".join(
             [f"one of: {', '.join(alone)}"] * bool(alone)
             + [f"together: {group}" for group in dict.fromkeys(groups)]
         )
+
+    def _described(self, value):
+        """A value's name, with the first values that would give it by themselves."""
+        nodes = map(self._node, self.closure.missing(value).alone[1:])
+        keys = _counted(str(node) for node in nodes if node.kind in (GIVEN, "RANDOM"))
+        return f"{self._node(value)} (from {' or '.join(keys)})" if keys else str(self._node(value))
 
     def _node(self, value):
         try:
