@@ -26,10 +26,10 @@ def view(trace: Trace, actors=None) -> dict:
     kind, title, formula (lines), sentence, section, inputs and outputs (ids of values), message,
     error, changes (see `holdings`) and what the server learns.
     """
-    lanes = _lanes(trace, actors)
+    colours = coloured_lanes(trace, actors)
+    lanes = [lane["name"] for lane in colours]
     names = Names(trace, [lane for lane in lanes if lane not in (SERVER, NOBODY)])
     holdings = Holdings(names)
-    colours = _coloured(lanes)
     colour_of = {lane["name"]: lane["colour"] for lane in colours}
     told = []
     for group in steps.groups(trace.events, names):
@@ -45,6 +45,11 @@ def view(trace: Trace, actors=None) -> dict:
         "steps": told,
         "values": names.values,
     }
+
+
+def coloured_lanes(trace: Trace, actors=None) -> list[dict]:
+    """The lanes of a run in order, each with name, colour and whether it is a server."""
+    return _coloured(_lanes(trace, actors))
 
 
 def _lanes(trace, actors):

@@ -85,7 +85,7 @@ class Predict(View):
             "confidence": confidence,
             "correct": option.correct if self._has_right_answer() else None,
         }
-        problem = _record("prediction", self.asked["id"], value)
+        problem = record("prediction", self.asked["id"], value)
         self._reveal(choice, option.text, confidence, problem=problem)
 
     def _has_right_answer(self):
@@ -163,7 +163,7 @@ class Quiz(View):
         chosen = sorted(set(choices))
         texts = [self._options[number].text for number in chosen]
         correct = set(chosen) == self._right
-        problem = _record("answer", self.asked["id"], {"choices": texts, "correct": correct})
+        problem = record("answer", self.asked["id"], {"choices": texts, "correct": correct})
         self._explain_choice(chosen, attempt=self.outcome.get("attempt", 0) + 1, problem=problem)
         return correct
 
@@ -221,7 +221,7 @@ def _meaning(option):
     return {"correct": option.correct, "why": option.why, "cell": option.cell, "text": option.text}
 
 
-def _record(kind, name, value):
+def record(kind, name, value):
     """Write to the progress file. The answer counts for this session if the disk refuses it."""
     try:
         progress.record(kind, name, value)
