@@ -6,6 +6,9 @@ a tombstone: an upload that repeats it is ignored instead of issuing the key aga
 """
 
 import contextlib
+import random
+import sqlite3
+import time
 from dataclasses import replace
 
 import sqlalchemy as sql
@@ -78,7 +81,7 @@ class PreKeyStore:
         try:
             self._engine = sql.create_engine(url, **options)
             if self._engine.dialect.name == "sqlite":
-                _lock_at_begin(self._engine)
+                _lock_at_begin(self._engine, busy_seconds)
             with self._transaction() as connection:
                 _metadata.create_all(connection)
         except (SQLAlchemyError, ImportError) as problem:
@@ -192,11 +195,12 @@ class PreKeyStore:
             raise _unavailable(problem) from problem
 
 
-def _lock_at_begin(engine):
+def _lock_at_begin(engine, seconds):
     """Take SQLite's write lock when a transaction begins, not at its first write.
 
     Two readers that both want to become writers would otherwise meet a deadlock, which SQLite
-    answers with an error instead of waiting.
+    answers with an error instead of waiting. SQLite's own wait grows to 100 ms a try, and a busy
+    crowd of processes can starve the one that sleeps; short random waits give each its turn.
     """
 
     @event.listens_for(engine, "connect")
@@ -205,7 +209,25 @@ def _lock_at_begin(engine):
 
     @event.listens_for(engine, "begin")
     def _begin(connection):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        database = connection.connection.driver_connection
+        database.execute("PRAGMA busy_timeout = 0")
+        deadline = time.monotonic() + seconds
+        while not _begun(database) and time.monotonic() < deadline:
+            time.sleep(random.uniform(0.0005, 0.005))
+        if not database.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        database.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+
+def _begun(database):
+    """Try to take the write lock. False if another process has it; other errors come later."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as problem:
+        return problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY  # without its subcode
+    except sqlite3.Error:
+        return True
+    return True
 
 
 def _take(connection, name, kind):
