@@ -52,8 +52,8 @@ test: $(VENV)/test.stamp
 	@$(BIN)/python -m x3dhlab.authoring --check
 	@$(BIN)/python -m pytest tests/test_notebooks.py
 	@echo "[5/6] notebooks give the saved outputs again"
-	@$(SANDBOXED) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env \
-		--nbval-cell-timeout 60 \
+	@$(SANDBOXED) $(BIN)/python -m pytest -n 2 --dist loadfile -p tests.nbval_history \
+		--nbval --nbval-current-env --nbval-cell-timeout 60 \
 		notebooks solutions
 	@echo "[6/6] browser: JupyterLab in Chromium"
 	@if .ci/chromium >/dev/null; then \
