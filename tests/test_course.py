@@ -227,7 +227,7 @@ def test_a_full_disk_leaves_the_old_notebook_whole(workspace, shelf, monkeypatch
     edit(shelf / LESSON, 1, "print('better')")
 
     def full(self, content):
-        self.touch()
+        self.open("wb").close()
         raise OSError(28, "No space left on device", str(self))
 
     monkeypatch.setattr(Path, "write_bytes", full)
