@@ -9,7 +9,7 @@ from x3dhlab import kem
 from x3dhlab.errors import MissingKemPreKey, UnknownPreKey, WrongLength, expect
 from x3dhlab.kem import KemKeyPair
 from x3dhlab.keys import Agreement, KeyPair
-from x3dhlab.primitives import check_bytes, concat, dh, hkdf, verify
+from x3dhlab.primitives import check_bytes, concat, dh, forget, hkdf, verify
 from x3dhlab.wire import InitialMessage, PreKeyBundle, decode_kem, encode_key
 from x3dhlab.x3dh import F, associated_data
 
@@ -62,6 +62,7 @@ def initiate(
         DH4 = dh(EK_A.private, OPK_B)
         dhs = (DH1, DH2, DH3, DH4)
     SK = derive(dhs, SS, info=info or info_for(algorithm))
+    forget(EK_A.private, SS)
     AD = associated_data(IK_A.public, IK_B)
     message = InitialMessage(
         identity_key=IK_A.public,
@@ -114,6 +115,7 @@ def respond(
         DH4 = dh(OPK_B.private, EK_A)
         dhs = (DH1, DH2, DH3, DH4)
     SK = derive(dhs, SS, info=info or info_for(PQPK_B.algorithm))
+    forget(SS)
     AD = associated_data(IK_A, IK_B.public)
     return Agreement(SK, AD, dhs)
 

@@ -7,7 +7,7 @@ does not fetch, send, store, delete or ratchet; `prekeys`, `session` and `party`
 
 from x3dhlab.errors import UnknownPreKey, WrongLength, expect
 from x3dhlab.keys import Agreement, KeyPair
-from x3dhlab.primitives import check_bytes, concat, dh, hkdf, verify
+from x3dhlab.primitives import check_bytes, concat, dh, forget, hkdf, verify
 from x3dhlab.wire import InitialMessage, PreKeyBundle, encode_key
 
 INFO = b"x3dhlab X3DH"
@@ -50,6 +50,7 @@ def initiate(
         DH4 = dh(EK_A.private, OPK_B)
         dhs = (DH1, DH2, DH3, DH4)
     SK = derive(dhs, info=info)
+    forget(EK_A.private)
     AD = associated_data(IK_A.public, IK_B)
     message = InitialMessage(
         identity_key=IK_A.public,

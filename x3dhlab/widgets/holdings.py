@@ -117,16 +117,6 @@ class Holdings:
         for _, data in event.inputs:
             value = self._names.id(data)
             self._set(lane, value, "deleted")
-            if self._role(value) == "DH":
-                self._end_handshake(lane)
-
-    def _end_handshake(self, lane):
-        """EK and SS live inside the handshake function and end with it."""
-        for value, state in list(self._state[lane].items()):
-            pair = self._names.values[value]["part"] == "pair"
-            ended = self._role(value) == "SS" or (self._role(value) == "EK" and pair)
-            if state == "holds" and ended:
-                self._set(lane, value, "deleted")
 
     def _cross(self, event):
         detail, data = dict(event.detail), event.inputs[0][1]
