@@ -105,6 +105,17 @@ def test_every_step_of_the_handshake_names_its_section():
     assert run["steps"][step_of(run, "Compute DH1", "Bob")]["section"] == "X3DH §3.4"
 
 
+@pytest.mark.parametrize(("protocol", "name"), [(x3dh, "X3DH"), (pqxdh, "PQXDH")])
+def test_every_handshake_message_names_the_section_of_its_own_protocol(protocol, name):
+    sent = [step for step in view(recorded(protocol=protocol))["steps"] if step["message"]]
+    sections = {step["message"]["what"]: step["section"] for step in sent}
+    assert sections == {
+        "publication": f"{name} §3.2",
+        "prekey bundle": f"{name} §3.3",
+        "first message": f"{name} §3.3",
+    }
+
+
 def test_both_sides_hold_the_same_bytes_under_the_same_name():
     run = view(recorded())
     made = [run["steps"][step_of(run, "Derive SK", actor)]["outputs"] for actor in ("Alice", "Bob")]

@@ -174,7 +174,7 @@ _REFUSALS = {
 def _sections(group):
     """The sections of a step, by specification: `X3DH §2.2, §3.3`."""
     if group.family == "wire":
-        return _WIRE_SECTIONS.get(_kind_of(group.events[0]), "")
+        return _wire_section(group.events[0])
     found = {}
     for event in group.events:
         section = _SECTION.match(event.section)
@@ -395,18 +395,24 @@ _NOUNS = {
     "Message": "ratchet message",
     "HiddenHeaderMessage": "ratchet message",
 }
-_WIRE_SECTIONS = {
-    "Publication": "X3DH §3.2",
-    "PreKeyBundle": "X3DH §3.2",
-    "InitialMessage": "X3DH §3.3",
-    "Message": "Double Ratchet §3.4",
-    "HiddenHeaderMessage": "Double Ratchet §4",
-}
+_HANDSHAKE_SECTIONS = {"Publication": "§3.2", "PreKeyBundle": "§3.3", "InitialMessage": "§3.3"}
+_KEM_FIELDS = ("kem_prekey_id", "kem_prekeys", "last_resort_kem_prekeys")
+_RATCHET_SECTIONS = {"Message": "Double Ratchet §3.4", "HiddenHeaderMessage": "Double Ratchet §4"}
 
 
 def _kind_of(event):
     message, _ = decode(event.inputs[0][1])
     return type(message).__name__
+
+
+def _wire_section(event):
+    """The section that defines a message; a handshake message with KEM fields is PQXDH's."""
+    message, _ = decode(event.inputs[0][1])
+    kind = type(message).__name__
+    if kind not in _HANDSHAKE_SECTIONS:
+        return _RATCHET_SECTIONS.get(kind, "")
+    quantum = any(getattr(message, name, None) not in (None, ()) for name in _KEM_FIELDS)
+    return f"{'PQXDH' if quantum else 'X3DH'} {_HANDSHAKE_SECTIONS[kind]}"
 
 
 def _wire(group, names):
@@ -416,7 +422,7 @@ def _wire(group, names):
     noun = _NOUNS.get(_kind_of(event), "bytes")
     about = detail.get("about") or ""
     lines = [f"{sender} → {recipient}: {noun}, {len(event.inputs[0][1])} bytes"]
-    lines += [_line(e, names) for e in group.of("VERIFY")]
+    lines += _checks(group, names)
     return (
         _wire_title(noun, sender, recipient, about),
         lines,

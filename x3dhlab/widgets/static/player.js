@@ -15,8 +15,10 @@ const ICONS = {
   last: "m4 3 5 5-5 5M12 3v10",
   play: "M5 3v10l8-5z",
   pause: "M5.5 3v10M10.5 3v10",
+  zoom: "M7 2a5 5 0 1 1 0 10A5 5 0 0 1 7 2zM10.8 10.8l3.7 3.7",
 };
 const PLAY_EVERY = 1800; // milliseconds
+const HEX_BYTES = 48; // bytes of a value that are shown, unless the step is enlarged
 const CHIP_LIMIT = 16; // chips in one part of a lane, before it is folded
 const STRIP_LIMIT = 150; // steps; beyond it the slider alone shows the place
 
@@ -64,6 +66,8 @@ class Player {
       .map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
     this.named = names.length ? new RegExp(`(?<![\\w])(${names.join("|")})(?![\\w])`, "u") : null;
     this.selected = "";
+    this.zoomed = false;
+    this.drawn = [];
     this.unfolded = new Set();
   }
 
@@ -98,7 +102,9 @@ class Player {
       next: button("next", "Step forward", () => this.go(this.index + 1)),
       last: button("last", "Last step", () => this.go(this.steps.length - 1)),
       play: button("play", "Play", () => this.toggle()),
+      zoom: button("zoom", "Zoom to this step", () => this.zoom(!this.zoomed)),
     };
+    this.buttons.zoom.setAttribute("aria-pressed", "false");
     this.slider = h("input", {
       type: "range",
       min: 0,
@@ -118,11 +124,12 @@ class Player {
         ),
       );
     }
-    const { first, back, next, last, play } = this.buttons;
+    const { first, back, next, last, play, zoom } = this.buttons;
     return h(
       "div",
       { class: "p-bar" },
       h("div", { class: "p-buttons", role: "group", "aria-label": "Steps" }, first, back, next, last, play),
+      zoom,
       h("div", { class: "p-slide" }, this.strip, this.slider),
     );
   }
@@ -199,6 +206,12 @@ class Player {
 
   onKey(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.key === "z" || (event.key === "Escape" && this.zoomed)) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.zoom(!this.zoomed);
+      return;
+    }
     const inList = this.list.contains(event.target);
     const moves = { ArrowRight: 1, ArrowLeft: -1, ...(inList ? { ArrowDown: 1, ArrowUp: -1 } : {}) };
     const last = this.steps.length - 1;
@@ -220,6 +233,19 @@ class Player {
     this.show(index);
     this.model.set("index", index);
     this.model.save_changes();
+  }
+
+  /** Show the current step alone and larger, or everything again. */
+  zoom(on) {
+    this.zoomed = on;
+    this.root.classList.toggle("p-zoomed", on);
+    this.buttons.zoom.setAttribute("aria-pressed", String(on));
+    // What had the focus may be hidden now.
+    if (on) this.buttons.zoom.focus({ preventScroll: true });
+    this.selected = "";
+    this.markSelected();
+    this.showBytes();
+    this.live.textContent = on ? `Enlarged: ${this.announcement(this.steps[this.index])}` : "All lanes are shown.";
   }
 
   toggle() {
@@ -394,6 +420,11 @@ class Player {
         used: used.has(id) && step.actor === lane.name,
         value: this.values[id],
       }));
+      // Most steps change one lane: a lane that would look the same stays as it is.
+      const looks = chips.map(({ id, state, fresh, used }) => `${id} ${state} ${fresh} ${used}`);
+      const drawn = [this.index * lane.server, this.unfolded.size, ...looks].join();
+      if (drawn === this.drawn[number]) return;
+      this.drawn[number] = drawn;
       box.replaceChildren(...this.sections(lane, chips));
     });
     if (focused) this.root.querySelector(`[data-chip="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -577,8 +608,9 @@ class Player {
         h("span", { class: "x3dh-hidden" }, value ? (value.secret ? "secret " : "public ") : ""),
         `${name}${known}`,
         h("small", {}, ` ${size} ${size === 1 ? "byte" : "bytes"}`),
+        this.zoomed && value?.meaning ? h("div", { class: "p-meaning" }, value.meaning) : null,
       ),
-      h("dd", {}, hexGroups(hex, size, 48)),
+      h("dd", {}, hexGroups(hex, size, this.zoomed ? hex.length : HEX_BYTES)),
     );
   }
 }
