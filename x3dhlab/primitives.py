@@ -94,6 +94,28 @@ def deterministic(seed: bytes | str | int):
         _random.reset(token)
 
 
+@contextmanager
+def replaying(values):
+    """Inside the block, `random_bytes` gives these recorded values in order, then fresh ones.
+
+    A value of another length than asked for is passed over. For repeating a recorded run only.
+    """
+    remaining = list(values)
+
+    def stream(length):
+        while remaining:
+            value = remaining.pop(0)
+            if len(value) == length:
+                return value
+        return os.urandom(length)
+
+    token = _random.set(stream)
+    try:
+        yield
+    finally:
+        _random.reset(token)
+
+
 def is_deterministic() -> bool:
     """True inside a `deterministic` block."""
     return _random.get() is not None

@@ -3,14 +3,47 @@
 A scene may use every room but grading. It does the work that a widget must not do.
 """
 
-from x3dhlab.attacks import weakened
-from x3dhlab.errors import DecryptionFailed
+from dataclasses import dataclass
+
+from x3dhlab import observe, pqxdh, prekeys, session, x3dh
+from x3dhlab.attacks import cloned, context, weakened
+from x3dhlab.errors import DecryptionFailed, Malformed, Refused
+from x3dhlab.kem import SIZES
 from x3dhlab.layout import explain
-from x3dhlab.plots import Picture, shares
-from x3dhlab.primitives import open_sealed, random_bytes, seal
-from x3dhlab.trace import Trace
-from x3dhlab.widgets import FALLS, HOLDS, NOTE, Check, Choose, Experiment, Number, Outcome, Text
-from x3dhlab.wire import InitialMessage, Message
+from x3dhlab.party import SERVER, LocalTransport, Party
+from x3dhlab.plots import Picture, compromise_over_time, message_sizes, shares
+from x3dhlab.primitives import deterministic, open_sealed, random_bytes, seal
+from x3dhlab.proof import stolen, verdicts
+from x3dhlab.service.store import PreKeyStore
+from x3dhlab.theatre import Theatre
+from x3dhlab.trace import Trace, record
+from x3dhlab.widgets import (
+    FALLS,
+    HOLDS,
+    NOTE,
+    Block,
+    ByteInspector,
+    Check,
+    Checked,
+    Choose,
+    CompromiseMatrix,
+    Experiment,
+    Finding,
+    Heading,
+    KdfWorkbench,
+    KeyLineage,
+    Number,
+    Outcome,
+    RatchetTheatre,
+    Report,
+    Row,
+    Text,
+    Truth,
+)
+from x3dhlab.widgets.lineage import proof_line
+from x3dhlab.widgets.names import Names
+from x3dhlab.widgets.player import view
+from x3dhlab.wire import InitialMessage, Message, PreKeyBundle, Publication
 
 
 def flip_a_bit(text: str = "Pay 10 euros to Eve", position: int = 0) -> Experiment:
@@ -83,3 +116,435 @@ def weakened_handshake() -> Experiment:
     ]
     attack = Choose("attack", "Attack", tuple(weakened.ATTACKS), "write as Alice")
     return Experiment("A handshake with the terms you choose", [*terms, attack], run)
+
+
+# The byte inspector: one message of a run, and its real receiver
+
+
+def inspect_message(trace: Trace, n: int | str = 0, title: str = "") -> ByteInspector:
+    """The message number `n` on the wire (from 0), or the first of a kind such as "bundle".
+
+    Edited bytes go through the real receiving code, each time on a fresh copy of the receiver as
+    it was before the message: nothing is consumed. Kinds: "publication", "bundle", "initial
+    message", "ratchet message". Raises `ValueError`.
+    """
+    event = _crossing(trace, n)
+    return ByteInspector(event.inputs[0][1], title, trace=trace, check=_receiver(trace, event))
+
+
+def _crossing(trace, n):
+    if type(n) is int and -len(trace.wire) <= n < len(trace.wire):
+        return trace.wire[n]
+    kinds = {"initial message": InitialMessage, "ratchet message": Message}
+    for event in trace.wire:
+        what, data = dict(event.detail)["what"], event.inputs[0][1]
+        if n == what or n in kinds and type(_first(data)) is kinds[n]:
+            return event
+    raise ValueError(f"this run has no message {n!r} on the wire")
+
+
+def _first(data):
+    try:
+        return explain(data, InitialMessage, Message)[0]
+    except Refused:
+        return None
+
+
+def _receiver(trace, event):
+    """A callable that gives bytes to whoever receives this message in the run."""
+    detail = dict(event.detail)
+    position = next(at for at, other in enumerate(trace.events) if other is event)
+    if detail["what"] == "publication":
+        return _watched("server", _publishing(trace, detail["sender"], position))
+    reader = detail["recipient"]
+    if detail["what"] == "bundle":
+        return _watched(reader, _starting(event.inputs[0][1]))
+    if reader == SERVER:
+        reader, position = _reading(trace, event, detail["about"], position)
+    found = cloned.device_before(trace, reader, position)
+    if found is None:
+        return _watched("", lambda: _format_only)
+    device, pins = found
+    sender = detail["about"] if detail["sender"] == SERVER else detail["sender"]
+    return _watched(reader, _receiving(device, pins.get(sender), reader))
+
+
+def _reading(trace, event, reader, position):
+    """Who takes this message from the server, and when; after the run if nobody does."""
+    for at in range(position + 1, len(trace.events)):
+        other = trace.events[at]
+        same = other.kind == "WIRE" and other.inputs[0][1] == event.inputs[0][1]
+        if same and dict(other.detail)["recipient"] == reader:
+            return reader, at
+    return reader, len(trace.events)
+
+
+def _publishing(trace, name, position):
+    earlier = [
+        (dict(event.detail)["sender"], Publication.decode(event.inputs[0][1]))
+        for event in trace.events[:position]
+        if event.kind == "WIRE" and dict(event.detail)["what"] == "publication"
+    ]
+
+    def prepare():
+        store = PreKeyStore()
+        for sender, publication in earlier:
+            store.publish(sender, publication)
+        return lambda data: store.publish(name, Publication.decode(data)) or "the server stores it."
+
+    return prepare
+
+
+def _starting(original):
+    protocol = pqxdh if PreKeyBundle.decode(original).kem_prekey else x3dh
+
+    def prepare():
+        device = session.Device(prekeys.generate(one_time=0), protocol=protocol)
+
+        def start(data):
+            session.start(device, PreKeyBundle.decode(data))
+            return "the handshake runs, and a first message would be sent."
+
+        return start
+
+    return prepare
+
+
+def _receiving(device, peer, reader):
+    def receive(data):
+        plaintext = session.receive(device, peer, data)[2]
+        return f"{reader} reads “{plaintext.decode(errors='replace')}”"
+
+    return lambda: receive
+
+
+def _format_only(data):
+    explain(data, Publication, PreKeyBundle, InitialMessage, Message)
+    return "the format is right. The recording does not hold the receiver's keys, so that is all."
+
+
+def _watched(reader, prepare):
+    """Let a fresh receiver from `prepare()` have the bytes, and tell what happened step by step."""
+
+    def check(data):
+        refusal, sentence = None, ""
+        receive = prepare()
+        with record() as run, observe.acting(reader):
+            try:
+                sentence = f"Accepted: {receive(data)}"
+            except Refused as problem:
+                refusal = problem
+        steps = view(run)["steps"]
+        passed = ["Read the fields"] if steps or not isinstance(refusal, Malformed) else []
+        for step in steps:
+            passed.append(f"{'✗ ' if step['error'] else ''}{step['title']}")
+        if refusal is not None and not any(words.startswith("✗") for words in passed):
+            passed.append(f"✗ {type(refusal).__name__}")
+        return Checked(sentence, refusal, tuple(passed))
+
+    return check
+
+
+# Lineage and compromise
+
+
+def key_lineage(trace: Trace, title: str = "", **options) -> KeyLineage:
+    """The lineage of a run, with every verdict proved: `KeyLineage` takes the other options."""
+    return KeyLineage(trace, lambda closure: verdicts(trace, closure=closure), title, **options)
+
+
+class _Losing(LocalTransport):
+    """A transport that loses the next message after it crossed the wire, when told to."""
+
+    losing = False
+
+    def send(self, sender, recipient, data):
+        super().send(sender, recipient, data)
+        if self.losing:
+            self._mailboxes[recipient].pop()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A recorded conversation of Alice and Bob.
+
+    `lines` has (sender, text, lost) for each message; `states` and `devices` have what each of
+    them held after message n (0: before the first), by (name, n).
+    """
+
+    trace: Trace
+    lines: tuple[tuple[str, str, bool], ...]
+    states: dict
+    devices: dict
+
+
+_WHO = {"A": "Alice", "B": "Bob"}
+
+
+def conversation(script: str = "A B A a A B", *, one_time: int = 1, seed: int = 1) -> Conversation:
+    """Record a conversation: `A` and `B` say who writes, a small letter that the message is lost.
+
+    Alice writes first. A message that is not lost is read at once. Raises `ValueError`.
+    """
+    senders = script.split()
+    if not senders or senders[0] != "A" or any(s.upper() not in _WHO for s in senders):
+        raise ValueError("a script is A and B, with a small letter for a lost message; A is first")
+    states: dict = {}
+    devices: dict = {}
+    lines = []
+    with deterministic(seed), record() as trace:
+        network = _Losing(PreKeyStore())
+        parties = {n: Party(name, network, one_time=one_time) for n, name in _WHO.items()}
+        for party in parties.values():
+            party.publish()
+            devices[party.name, 0] = party.device
+        for number, letter in enumerate(senders, 1):
+            sender = parties[letter.upper()]
+            other = parties["B" if letter.upper() == "A" else "A"]
+            text = f"message {number}"
+            network.losing = letter.islower()
+            sender.send(other.name, text.encode())
+            other.receive()
+            lines.append((sender.name, text, letter.islower()))
+            for party in parties.values():
+                devices[party.name, number] = party.device
+                states[party.name, number] = _state(party)
+    return Conversation(trace, tuple(lines), states, devices)
+
+
+def _state(party):
+    """The ratchet state of the active session, or None."""
+    sessions = next(iter(party.device.sessions.values()), ())
+    return sessions[0].ratchet if sessions else None
+
+
+def handshake_matrix(
+    *, one_time: bool = True, seed: int = 1, id: str = "handshake-matrix"
+) -> CompromiseMatrix:
+    """Three messages after X3DH, with or without a one-time prekey, × stolen keys and phones."""
+    run = conversation("A B A", one_time=int(one_time), seed=seed)
+    alice, bob = run.devices["Alice", 0].ring, run.devices["Bob", 0].ring
+    identity, signed = bob.identity.private, bob.signed[bob.current].pair.private
+    thefts = {
+        "both identity keys": {alice.identity.private, identity},
+        "Bob's identity key and signed prekey": {identity, signed},
+        "SK": {run.trace.find("SK", "Alice")},
+        "Bob's phone before message 1": stolen(run.devices["Bob", 0]),
+        "Alice's phone after message 1": stolen(run.devices["Alice", 1]),
+        "Bob's phone after message 1": stolen(run.devices["Bob", 1]),
+    }
+    prekey = "with a one-time prekey" if one_time else "without a one-time prekey"
+    return _matrix(id, f"X3DH {prekey}: what does each theft open?", run, thefts)
+
+
+def conversation_matrix(
+    script: str = "A B A a A B A",
+    steal=(("Alice", 3), ("Bob", 3), ("Bob", 5), ("Alice", 6)),
+    *,
+    seed: int = 1,
+    id: str = "conversation-matrix",
+) -> CompromiseMatrix:
+    """The messages of a `conversation` × the ratchet states stolen after chosen messages.
+
+    `steal` has (name, n): the state of that person after message n. Raises `ValueError`.
+    """
+    run = conversation(script, seed=seed)
+    missing = [f"{name} after message {n}" for name, n in steal if not run.states.get((name, n))]
+    if missing:
+        raise ValueError(f"there is no ratchet state of {missing[0]}")
+    thefts = {
+        f"state of {name} after message {n}": stolen(run.states[name, n]) for name, n in steal
+    }
+    return _matrix(id, "Which messages does a stolen ratchet state open?", run, thefts)
+
+
+def _matrix(id, title, run, thefts):
+    names = Names(run.trace, list(_WHO.values()))
+    columns, taken = list(thefts), list(thefts.values())
+    plain = run.trace.closure()
+    closures: dict = {}
+
+    def judge(row, column):
+        if column not in closures:
+            closures[column] = verdicts(run.trace, taken[column])
+        return _truth(closures[column][row], plain, names)
+
+    rows = [
+        Heading(text, f"{sender} writes{', lost on the way' if lost else ''}")
+        for sender, text, lost in run.lines
+    ]
+    details = [_contents(values, names) for values in taken]
+    columns = [Heading(name, detail) for name, detail in zip(columns, details, strict=True)]
+    return CompromiseMatrix(id, title, rows, columns, judge)
+
+
+def _contents(values, names):
+    """The secrets of a theft by their names, so that the learner knows what is in it."""
+    units = {names.id(value) for value in values}
+    facts = [names.values[unit] for unit in names.values if unit in units]
+    secret = [fact["name"] for fact in facts if fact["secret"] and fact["role"] != "identifier"]
+    return f"It holds {', '.join(secret)}." if secret else ""
+
+
+_STEPS = 6  # lines of a proof that a cell shows
+_MISSING = 3  # missing values that a cell names
+
+
+def _truth(verdict, plain, names):
+    """One cell: the proof in short without what anybody can compute, or what is missing."""
+    if verdict.readable:
+        lines = [proof_line(step, names.of) for step in verdict.steps if step.value not in plain]
+        why = "One operation gives the text."
+        if len(lines) > 1:
+            why = f"{len(lines)} operations give the text, with public bytes and what was stolen."
+        if len(lines) > _STEPS:
+            lines = [*lines[: _STEPS - 3], "…", *lines[-2:]]
+        return Truth(FALLS, why, tuple(lines))
+    alone = [names.of(v) for v in verdict.missing.alone if names.id(v) and names.shown(names.id(v))]
+    near = ", ".join(alone[:_MISSING])
+    together = [" and ".join(map(names.of, group)) for group in verdict.missing.together]
+    wanted = [f"one of {near}"] * bool(near) + [f"{group} together" for group in together[:1]]
+    return Truth(HOLDS, f"Missing: {', or '.join(wanted) or 'every key that opens it'}.")
+
+
+def ratchet_theatre(seed=1, *steps, title="", names=("Alice", "Bob"), protocol=x3dh):
+    """A `RatchetTheatre` on real devices. `steps` are made first, such as ("write", "Alice", "Hi")
+    or ("deliver", 1): a name and the values that `Theatre.act` wants, in its order."""
+    theatre = Theatre(seed, names, protocol)
+    for name, *values in steps:
+        places = {"write": ("sender", "text"), "steal": ("owner",), "place": ("id", "before")}
+        theatre.act(name, **dict(zip(places.get(name, ("id",)), values, strict=False)))
+    return RatchetTheatre(theatre, title or "Two phones and a network")
+
+
+# Figures
+
+
+def measured_sizes(text: bytes = b"Hello, Bob!") -> dict[str, tuple[int, int]]:
+    """Handshake → (bytes of the first message, bytes of a later one), counted on the wire.
+
+    Each one is a real run: Alice writes `text`, Bob answers, Alice writes it again.
+    """
+    suites = {"X3DH": {"protocol": x3dh}}
+    for name in SIZES:
+        suites[f"PQXDH, {name}"] = {"protocol": pqxdh, "kem": name}
+    return {name: _measured(text, options) for name, options in suites.items()}
+
+
+def _measured(text, options):
+    network = LocalTransport(PreKeyStore())
+    alice, bob = (Party(name, network, one_time=1, **options) for name in _WHO.values())
+    bob.publish()
+    with record() as trace:
+        for sender, receiver, words in (
+            (alice, bob, text),
+            (bob, alice, b"Hi"),
+            (alice, bob, text),
+        ):
+            sender.send(receiver.name, words)
+            receiver.receive()
+    crossed = [(dict(event.detail), event.inputs[0]) for event in trace.wire]
+    sent = [
+        len(data)
+        for detail, (what, data) in crossed
+        if what == "message" and detail["sender"] == alice.name
+    ]
+    return sent[0], sent[-1]
+
+
+def show_message_sizes(text: bytes = b"Hello, Bob!") -> Picture:
+    """The figure of `measured_sizes`."""
+    title = f"Bytes of one message with a text of {len(text)} bytes"
+    return message_sizes(measured_sizes(text), title=title)
+
+
+def opened_by_theft(
+    script: str = "A B A B A B A B", who: str = "Bob", after=(1, 3, 5), *, seed: int = 1
+) -> tuple[list[str], dict[str, tuple[int, list[bool]]]]:
+    """Senders, and for each theft the message after which it happened and what it opens.
+
+    `who` loses the ratchet state, copied right after each of the messages in `after`. Every
+    verdict is proved. Raises `ValueError` for a script that is none.
+    """
+    run = conversation(script, seed=seed)
+    thefts = {}
+    for number in after:
+        found = verdicts(run.trace, stolen(run.states[who, number]))
+        thefts[f"{who}'s state after {number}"] = (number, [verdict.readable for verdict in found])
+    return [sender for sender, _, _ in run.lines], thefts
+
+
+def show_compromise(script: str = "A B A B A B A B", who: str = "Bob", after=(1, 3, 5)) -> Picture:
+    """The figure of `opened_by_theft`."""
+    return compromise_over_time(*opened_by_theft(script, who, after))
+
+
+# The KDF workbench of lesson 05
+
+_PARTS = {
+    "F": "32 bytes ff: keeps this input apart from XEdDSA's.",
+    "DH1": "DH(IK_A, SPK_B): only Alice can make it without Bob's keys.",
+    "DH2": "DH(EK_A, IK_B): only Bob can make it without Alice's keys.",
+    "DH3": "DH(EK_A, SPK_B): forward secrecy once SPK_B is gone.",
+    "DH4": "DH(EK_A, OPK_B): forward secrecy once OPK_B is deleted.",
+    "SS": "The shared secret of the KEM.",
+    "zeros": "The salt of the specification: 32 zero bytes.",
+    "room": "A text in the salt. The specification has none.",
+    "application": "The name of the program.",
+    "protocol": "The name of the protocol.",
+    "curve": "The curve.",
+    "hash": "The hash function.",
+    "KEM": "The KEM and its parameters.",
+    "Encode(IK_A)": "Alice's identity key after its type byte.",
+    "Encode(IK_B)": "Bob's identity key after its type byte.",
+    "sender": "The sender's account. The specification leaves it to the application.",
+    "recipient": "The recipient's account. The specification leaves it to the application.",
+    "length of sender": "4 bytes: where the sender's name ends.",
+    "length of recipient": "4 bytes: where the recipient's name ends.",
+}
+
+
+def kdf_workbench(protocol=pqxdh, title: str = "") -> KdfWorkbench:
+    """The KDF input of a real handshake. At every change it is derived and attacked anew."""
+    here = context.Situation.fresh(protocol)
+    name = "PQXDH" if protocol is pqxdh else "X3DH"
+    title = title or f"What goes into the key of {name}"
+    return KdfWorkbench(title, _kdf_rows(here), kdf_report(here))
+
+
+def kdf_report(here: context.Situation):
+    """A callable for a workbench: derive with a recipe, and run every attack on it."""
+
+    def derive(recipe, one_side):
+        tries = context.attempt_all(recipe, here, one_side=one_side)
+        findings = tuple(
+            Finding(
+                t.name, FALLS if t.succeeded else HOLDS, t.sentence, number=t.number, facts=t.facts
+            )
+            for t in tries
+        )
+        expected = context.specification_key(here)
+        return Report(context.derive(recipe, here), expected, findings)
+
+    return derive
+
+
+def _kdf_rows(here):
+    values = here.values()
+    return [
+        Row(
+            row,
+            tuple(
+                Block(
+                    name,
+                    values[name],
+                    _PARTS.get(name, "A separator: it shows where the part before it ends."),
+                    on=name not in context.OPTIONAL,
+                    secret=name in (*context.TERMS, "SS"),
+                    separator=name not in _PARTS,
+                )
+                for name in names
+            ),
+        )
+        for row, names in context.rows(here.protocol).items()
+    ]

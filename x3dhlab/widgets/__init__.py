@@ -15,21 +15,38 @@ from x3dhlab.widgets.experiment import (
     Outcome,
     Text,
 )
+from x3dhlab.widgets.inspector import ByteInspector, Checked
+from x3dhlab.widgets.kdf import Block, Finding, KdfWorkbench, Report, Row
+from x3dhlab.widgets.lineage import KeyLineage
+from x3dhlab.widgets.matrix import CompromiseMatrix, Heading, Truth
 from x3dhlab.widgets.player import ProtocolPlayer
 from x3dhlab.widgets.questions import Option, Predict, Quiz
+from x3dhlab.widgets.theatre import RatchetTheatre
 
 __all__ = [
     "FALLS",
     "HOLDS",
     "NOTE",
+    "Block",
+    "ByteInspector",
     "Check",
+    "Checked",
     "Choose",
+    "CompromiseMatrix",
     "Experiment",
+    "Finding",
+    "Heading",
+    "KdfWorkbench",
+    "KeyLineage",
     "Number",
     "Option",
     "Outcome",
     "Predict",
     "ProtocolPlayer",
     "Quiz",
+    "RatchetTheatre",
+    "Report",
+    "Row",
     "Text",
+    "Truth",
 ]
