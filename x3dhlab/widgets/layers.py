@@ -1,4 +1,4 @@
-"""Places the nodes of a directed graph in layers, from top to bottom: the same input, the same plan.
+"""Places the nodes of a directed graph in layers, from top to bottom, always in the same way.
 
 Sources stand just above their first use; edges over several layers go around what lies between.
 """

@@ -298,9 +298,9 @@ class KeyLineage(View):
     graph = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
     around = traitlets.Unicode("").tag(sync=True)
-    opened = traitlets.List().tag(sync=True)
-    leaked = traitlets.List().tag(sync=True)
-    stolen = traitlets.List().tag(sync=True)
+    opened = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    leaked = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    stolen = traitlets.List(traitlets.Unicode()).tag(sync=True)
     attack = traitlets.Dict().tag(sync=True)
     chosen = traitlets.Unicode("").tag(sync=True)
     verdict = traitlets.Dict().tag(sync=True)
@@ -318,6 +318,7 @@ class KeyLineage(View):
         self._trace, self._prove = trace, prove
         self._thefts = {name: frozenset(values) for name, values in (thefts or {}).items()}
         self._graph = Graph(trace, actors)
+        self._public = trace.closure()
         super().__init__(title=title, graph=self._plain(), scene=self._graph.scene())
         self.leaked = [self._id(name) for name in leaked]
         self._fall()
@@ -427,12 +428,17 @@ class KeyLineage(View):
             made = self._graph.unit_of.get(given[1], "")
         return {
             "formula": proof_line(step, of),
-            "why": _RULES.get(step.rule, "One operation of the run, repeated."),
+            "why": self._why(step),
             "used": [unit for unit in dict.fromkeys(units) if unit and unit != made],
             "made": made,
             "size": len(step.value),
             "hex": step.value[:32].hex(),
         }
+
+    def _why(self, step):
+        if step.value in self._public:
+            return "Only public bytes go in: anybody can compute this."
+        return _RULES.get(step.rule, "One operation of the run, repeated.")
 
     def _missing(self, verdict):
         """Values of which each would be enough, nearest first; and groups that would be."""

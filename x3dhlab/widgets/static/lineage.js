@@ -10,6 +10,7 @@ const STATE_WORDS = {
   holds: "holds",
 };
 const FOUND = 8; // search results shown at once
+const LEAST = 0.84; // how far the picture may shrink, so that its text stays readable
 
 class Lineage {
   constructor(model, el) {
@@ -211,7 +212,11 @@ class Lineage {
       ...this.paths.map(({ path }) => path),
       ...boxes,
     );
+    // A picture that is a little too wide shrinks; a much wider one scrolls.
+    svg.style.width = `max(${Math.round(LEAST * scene.width)}px, min(100%, ${scene.width}px))`;
+    svg.style.height = "auto";
     this.canvas.replaceChildren(svg);
+    this.svg = svg;
     const open = this.model.get("around") === "";
     setDisabled(this.whole, open);
     this.whole.hidden = scene.whole && open;
@@ -310,8 +315,10 @@ class Lineage {
     const marked = [...group.classList].filter((mark) => mark === "used" || mark === "made" || mark === "on");
     group.setAttribute("class", ["l-node", state, node.message ? "message" : "", place.fold ? "fold" : "", ...marked].join(" "));
     small.textContent = words.length > 18 ? `${words.slice(0, 17)}…` : words;
-    const pressed = state === "leaked" || (node.message && this.model.get("chosen") === id);
-    group.setAttribute("aria-pressed", String(pressed));
+    if (!place.fold && state !== "public") {
+      const pressed = node.message ? this.model.get("chosen") === id : state === "leaked";
+      group.setAttribute("aria-pressed", String(pressed));
+    }
     const label = place.fold
       ? `${name}, a folded chain of ${place.fold.messages} messages, ${words}. Enter unfolds it.`
       : [name, node.text, node.meaning, node.actors.join(" and "), STATE_WORDS[state], place.more ? `${place.more} neighbours not shown` : ""]
@@ -339,11 +346,13 @@ class Lineage {
     const { place } = this.boxes.get(id);
     const [width, height] = this.graph.box;
     const view = this.canvas;
-    const [left, right] = [place.x - width / 2 - 16, place.x + width / 2 + 16];
+    const scale = this.svg.clientWidth / this.scene.width || 1;
+    const [left, right] = [scale * (place.x - width / 2) - 16, scale * (place.x + width / 2) + 16];
+    const [top, bottom] = [scale * place.y - 16, scale * (place.y + height) + 24];
     if (left < view.scrollLeft) view.scrollLeft = left;
     else if (right > view.scrollLeft + view.clientWidth) view.scrollLeft = right - view.clientWidth;
-    if (place.y - 16 < view.scrollTop) view.scrollTop = place.y - 16;
-    else if (place.y + height + 16 > view.scrollTop + view.clientHeight) view.scrollTop = place.y + height + 16 - view.clientHeight;
+    if (top < view.scrollTop) view.scrollTop = top;
+    else if (bottom > view.scrollTop + view.clientHeight) view.scrollTop = bottom - view.clientHeight;
   }
 
   press(id) {
