@@ -287,7 +287,7 @@ def conversation(script: str = "A B A a A B", *, one_time: int = 1, seed: int = 
     Alice writes first. A message that is not lost is read at once. Raises `ValueError`.
     """
     senders = script.split()
-    if not senders or senders[0] != "A" or any(s.upper() not in _WHO for s in senders):
+    if not senders or senders[0].upper() != "A" or any(s.upper() not in _WHO for s in senders):
         raise ValueError("a script is A and B, with a small letter for a lost message; A is first")
     states: dict = {}
     devices: dict = {}
