@@ -109,8 +109,9 @@ def test_check_neither_disturbs_a_recording_nor_is_disturbed_by_one(own_progress
 
 
 def test_the_exit_code_says_passed_failed_or_could_not(tmp_path, capsys):
-    path = tmp_path / "hello.py"
+    path, empty = tmp_path / "hello.py", tmp_path / "empty"
     path.write_text(corpus.reference(HELLO))
+    empty.mkdir()
     assert cli_grade([path], "start.hello", "text", 1, 5, 1, True) == 0
     path.write_text(corpus.lazy(HELLO, "pass"))
     assert cli_grade([path], None, "text", 1, 5, 1, True) == 1
@@ -119,7 +120,7 @@ def test_the_exit_code_says_passed_failed_or_could_not(tmp_path, capsys):
         [[path], "no.task", "text"],
         [[path], None, "pdf"],
         [[], None, "text"],
-        [[tmp_path], None, "text"],
+        [[empty], None, "text"],
     ):
         assert cli_grade(*arguments, 1, 5, 1, True) == 2
     written = capsys.readouterr()

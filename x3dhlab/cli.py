@@ -79,19 +79,31 @@ def grade(
     task: Annotated[
         list[str] | None, typer.Option(help="Only this task; may be repeated.", show_default=False)
     ] = None,
-    format: Annotated[str, typer.Option(help="text, json or junit.")] = "text",
-    jobs: Annotated[int, typer.Option(min=1, help="How many at the same time.")] = 1,
+    format: Annotated[str, typer.Option(help="text, json, junit, github or gradescope.")] = "text",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many at a time: one a processor.", show_default=False),
+    ] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds for one task.", show_default=False)
+        float | None, typer.Option(min=0.1, help="Seconds for one call: 5.", show_default=False)
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="For the same inputs again.", show_default=False)
     ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Sets of inputs.")] = 1,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a class report there.", show_default=False),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted class report.")
+    ] = False,
+    backend: Annotated[str, typer.Option(help="threading, loky, dask or ray.")] = "threading",
     allow_unisolated: Annotated[
         bool, typer.Option("--allow-unisolated", help="Run answers even without a sandbox.")
     ] = False,
 ):
-    """Check answers in notebooks, .py files or folders. Exit code 1 if a task failed."""
+    """Check answers in notebooks, .py files, folders or .zip files. Exit code 1 if one failed."""
     from x3dhlab.grading import cli_grade
 
     limits = {} if timeout is None else {"timeout": timeout}
@@ -101,6 +113,10 @@ def grade(
         format=format,
         seed=seed,
         jobs=jobs,
+        rounds=rounds,
+        folder=report,
+        resume=resume,
+        backend=backend,
         allow_unisolated=allow_unisolated,
         **limits,
     )

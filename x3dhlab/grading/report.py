@@ -70,6 +70,17 @@ class Report:
         return 0 if all(result.passed for result in self.results) else 1
 
 
+def joined(reports, seed: int) -> Report:
+    """Several reports as one, in their order."""
+    reports = list(reports)
+    return Report(
+        tuple(result for one in reports for result in one.results),
+        next((one.isolation for one in reports if one.isolation), ""),
+        seed,
+        tuple(problem for one in reports for problem in one.problems),
+    )
+
+
 def show(value, labels: dict | None = None) -> str:
     """A value in one short line; long bytes are shortened, and known values named."""
     if type(value) is bytes:
