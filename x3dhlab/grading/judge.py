@@ -4,27 +4,47 @@ import functools
 import re
 from dataclasses import dataclass, field
 
+from x3dhlab import errors
 from x3dhlab.errors import Refused
-from x3dhlab.grading import plain
+from x3dhlab.grading import plain, sequence
 from x3dhlab.grading.task import Case, Mistake, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one call gave: a value or the name of an error, and the arguments afterwards."""
+    """What one call gave: a value or the name of an error, and the arguments afterwards.
+
+    Of a sequence of calls (`steps`), the value lists what each call gave.
+    """
 
     value: object = None
     error: str = ""
     after: tuple = ()
     detail: dict = field(default_factory=dict)
+    steps: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """True if an error of Python's own ended a sequence of calls."""
+        return self.steps and bool(self.value) and self.value[-1][0] == sequence.RAISED
 
     def equals(self, other: "Outcome") -> bool:
-        """The same value or the same error, with the arguments in the same state."""
+        """The same value or the same error, with the arguments in the same state.
+
+        A refusal that is more exact than ours (a class below it in the tree) is the same.
+        """
         if self.error or other.error:
-            return self.error == other.error
-        return plain.same(self.value, other.value) and plain.same(
-            list(self.after), list(other.after)
-        )
+            return self.error == other.error or _is_below(other.error, self.error)
+        if not plain.same(list(self.after), list(other.after)):
+            return False
+        if self.steps:
+            return sequence.differing(self.value, other.value, plain.same) is None
+        return plain.same(self.value, other.value)
+
+
+def _is_below(name, above):
+    kinds = getattr(errors, name, None), getattr(errors, above, None)
+    return all(isinstance(kind, type) for kind in kinds) and issubclass(*kinds)
 
 
 @functools.lru_cache(maxsize=512)
@@ -36,12 +56,34 @@ def _function(source, name):
 
 def outcome(task: Task, source: str, case: Case) -> Outcome:
     """Call our own source, the reference or a mistake, on a fresh copy of the arguments."""
-    arguments = [plain.decode(plain.encode(item)) for item in case.arguments]
+    if case.steps:
+        return _played(task, source, case)
+    arguments = _copied(case.arguments)
     try:
         value = plain.encode_or_name(_function(task.given + source, task.function)(*arguments))
     except Exception as problem:
         return Outcome(error=_error_name(problem))
     return Outcome(plain.decode(value), "", tuple(arguments))
+
+
+def _played(task, source, case):
+    state, *_ = _copied(case.arguments)
+    steps = [(step.again, _copied(step.arguments)) for step in case.steps]
+    function, found = _function(task.given + source, task.function), []
+    try:
+        for kind, value in sequence.play(function, state, steps, _is_refusal):
+            found.append([kind, plain.decode(plain.encode_or_name(value))])
+    except Exception as problem:
+        found.append([sequence.RAISED, type(problem).__name__])
+    return Outcome(found, after=tuple(x for _, items in steps for x in items), steps=True)
+
+
+def _copied(values):
+    return [plain.decode(plain.encode(value)) for value in values]
+
+
+def _is_refusal(problem):
+    return isinstance(problem, Refused)
 
 
 def _error_name(problem):
@@ -51,6 +93,8 @@ def _error_name(problem):
 def heard(fact: dict, case: Case) -> Outcome | None:
     """The outcome that a worker reported, or None if it is malformed."""
     try:
+        if case.steps:
+            return _heard_steps(fact, case)
         raised = fact.get("raised")
         if type(raised) is dict:
             known = raised.get("module") == "x3dhlab.errors"
@@ -58,8 +102,26 @@ def heard(fact: dict, case: Case) -> Outcome | None:
         value = plain.decode(fact["returned"])
         after = tuple(plain.decode(item) for item in fact["after"])
         return Outcome(value, "", after) if len(after) == len(case.arguments) else None
-    except (plain.NotPlainError, KeyError, TypeError):
+    except (plain.NotPlainError, KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _heard_steps(fact, case):
+    """Outcome of a sequence; None when a step is missing or malformed."""
+    found, raised = plain.decode(fact["returned"]), fact.get("raised")
+    after = tuple(plain.decode(item) for item in fact["after"])
+    ended = type(raised) is dict
+    if ended:
+        found.append([sequence.RAISED, str(raised.get("type"))])
+    kinds = [kind for kind, _ in found]  # ValueError for anything but pairs
+    known = {sequence.GAVE, sequence.REFUSED, sequence.NO_PAIR, sequence.RAISED}
+    complete = len(found) == len(case.steps) or kinds[-1:] in (
+        [sequence.NO_PAIR],
+        [sequence.RAISED],
+    )
+    if not complete or not known.issuperset(kinds) or len(found) > len(case.steps):
+        return None
+    return Outcome(found, after=after, detail=raised if ended else {}, steps=True)
 
 
 def diagnose(task: Task, cases: list[Case], got: list, first: int, text: str) -> Mistake | None:

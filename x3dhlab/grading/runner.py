@@ -33,11 +33,12 @@ NAMES = {
     "none": "none (a plain process with limits)",
 }
 OUTPUT_LIMIT = 4 * 2**20  # bytes of all facts of one worker
+PREFIX = "x3dhlab-"  # of the folder of a worker, which its command line names
 START_SECONDS = 20  # a cold disk, not the learner's time
 
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent
-_CARRIED = ("worker.py", "confine.py", "plain.py", "reader.py")
+_CARRIED = ("worker.py", "confine.py", "plain.py", "reader.py", "sequence.py")
 _LIBRARIES = {
     "primitives": ("nacl", "cryptography", "cffi", "_cffi_backend", "pycparser"),
 }
@@ -170,7 +171,7 @@ def _may_work(name):
 
 def _work(means, submission, jobs, seconds):
     """One worker from start to end: (did it say "ready", facts)."""
-    with tempfile.TemporaryDirectory(prefix="x3dhlab-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
         room = Path(folder)
         libraries = _furnish(room, jobs)
         inside = "/room" if means == "bubblewrap" else str(room)
@@ -192,8 +193,15 @@ def _work(means, submission, jobs, seconds):
 
 
 def _task_request(task, cases):
-    arguments = [[plain.encode(item) for item in case.arguments] for case in cases]
-    return {"id": task.id, "function": task.function, "cases": arguments}
+    return {"id": task.id, "function": task.function, "cases": [_inputs(case) for case in cases]}
+
+
+def _inputs(case):
+    """What the worker learns of a case: arguments, or a first state and the steps."""
+    if not case.steps:
+        return [plain.encode(item) for item in case.arguments]
+    steps = [[step.again, [plain.encode(item) for item in step.arguments]] for step in case.steps]
+    return {"state": plain.encode(case.arguments[0]), "steps": steps}
 
 
 def _furnish(room, jobs):
@@ -281,7 +289,7 @@ def _readable(room, libraries):
 
 def _command(means, room, libraries):
     inside = "/room" if means == "bubblewrap" else str(room)
-    start = [_python(), "-I", "-S", "-B", "-X", "utf8", f"{inside}/own/worker.py"]
+    start = [_python(), "-I", "-S", "-B", "-X", "utf8", f"{inside}/own/worker.py", room.name]
     if means != "bubblewrap":
         return start
     command = [shutil.which("bwrap"), "--unshare-all", "--die-with-parent", "--new-session"]

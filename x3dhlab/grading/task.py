@@ -20,12 +20,28 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One call of a sequence: what happens, and the arguments after the state.
+
+    `again` means that the state of the call before was not saved: this call gets the older one.
+    """
+
+    about: str
+    arguments: tuple = ()
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One call: the arguments, what is special about them, and names for its secret values."""
+    """One call: the arguments, what is special about them, and names for its secret values.
+
+    With `steps` it is a sequence of calls, and `arguments` holds the first state only.
+    """
 
     arguments: tuple
     about: str
     labels: dict = field(default_factory=dict, repr=False)
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,8 @@ class Task:
 
     `reference` and the sources of `mistakes` stand on `given`, the cell that the exercise gives.
     `cases(seed)` makes the inputs; `explain(case, got)` says in one sentence how a wrong value
-    differs, or returns an empty string.
+    differs, or returns an empty string. `withheld` keeps the right value out of the feedback, for
+    tasks with so few inputs that showing it would solve them.
     """
 
     id: str
@@ -62,6 +79,7 @@ class Task:
     mistakes: tuple[Mistake, ...] = field(repr=False)
     given: str = field(default="", repr=False)
     explain: Callable | None = field(default=None, repr=False)
+    withheld: bool = False
 
     @property
     def function(self) -> str:
@@ -73,3 +91,8 @@ class Task:
         """The names of its arguments."""
         inside = self.signature.split("(", 1)[1].rsplit(")", 1)[0]
         return [part.split(":")[0].strip() for part in inside.split(",")]
+
+    @property
+    def tried_on(self) -> list[str]:
+        """The kinds of inputs that a check uses; no other kind is kept for later."""
+        return list(dict.fromkeys(case.about for case in self.cases(0)))

@@ -26,6 +26,7 @@ def main() -> None:
     import confine
     import plain
     import reader
+    import sequence
 
     for module in request["modules"]:
         __import__(module)
@@ -42,7 +43,7 @@ def main() -> None:
         say({"unreadable": str(problem)})
         return
     for task in request["tasks"]:
-        _Answer(task, source, request["seconds"], say, reader, plain).run()
+        _Answer(task, source, request["seconds"], say, reader, plain, sequence).run()
     say({"finished": True})
 
 
@@ -64,9 +65,9 @@ def _cells(request, reader):
 class _Answer:
     """One task: the learner's function, built in its own namespace and called on every case."""
 
-    def __init__(self, task, source, seconds, say, reader, plain):
+    def __init__(self, task, source, seconds, say, reader, plain, sequence):
         self.task, self.source, self.seconds = task, source, seconds
-        self.reader, self.plain = reader, plain
+        self.reader, self.plain, self.sequence = reader, plain, sequence
         self.say = lambda **fact: say({"task": task["id"], **fact})
         self.failures = {}
         self.files = {}
@@ -120,6 +121,8 @@ class _Answer:
         return True
 
     def _call(self, function, case):
+        if type(case) is dict:
+            return self._play(function, case)
         arguments = [self.plain.decode(item) for item in case]
         try:
             value = self._limited(lambda: function(*arguments))
@@ -128,6 +131,25 @@ class _Answer:
             outcome = {"raised": self._error(problem)}
         outcome["after"] = [self.plain.encode_or_name(item) for item in arguments]
         return outcome
+
+    def _play(self, function, case):
+        """A sequence of calls: what each gave, and the error that ended it, if one did."""
+        decode, encode = self.plain.decode, self.plain.encode_or_name
+        steps = [(again, [decode(item) for item in items]) for again, items in case["steps"]]
+        found = []
+
+        def play():
+            state = decode(case["state"])
+            for kind, value in self.sequence.play(function, state, steps, _is_refusal):
+                found.append({"list": [{"str": kind}, encode(value)]})
+
+        outcome = {}
+        try:
+            self._limited(play)
+        except BaseException as problem:
+            outcome["raised"] = self._error(problem)
+        after = [encode(item) for _, arguments in steps for item in arguments]
+        return {**outcome, "returned": {"list": found}, "after": after}
 
     def _limited(self, action):
         if not hasattr(signal, "setitimer"):
@@ -175,6 +197,10 @@ class _Answer:
 
 def _text(statements, name):
     return next((item.text[:8000] for item in reversed(statements) if name in item.binds), "")
+
+
+def _is_refusal(problem):
+    return type(problem).__module__ == "x3dhlab.errors"
 
 
 def _ring(number, frame):

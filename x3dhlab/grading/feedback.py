@@ -1,0 +1,302 @@
+"""The words of the feedback: called, got, expected, likely cause, cure, and where to read.
+
+It decides nothing; `engine` has the verdict already. Values are shortened, long inputs never
+shown, and where the right value would solve the task only its salted digest is.
+"""
+
+import builtins
+import hashlib
+import json
+import re
+
+from x3dhlab.grading import judge, plain, report, sequence
+from x3dhlab.grading.report import Feedback
+
+_DELEGATED = (
+    "The answer hands the step to the package. The task is to write the step itself.",
+    "An answer may use {modules} of the package, and nothing else.",
+)
+DICT_WIDTH = 160  # characters; a longer dict, such as a bundle, is shown as {…}
+
+
+def of_state(task, answers):
+    """(mistake, feedback) for an answer that never came to a call, else None."""
+    state = answers.state.get("state")
+    expected = f"a function {task.function}({', '.join(task.parameters)})"
+    if state == "defined":
+        return None
+    if state == "undefined":
+        got = f"no function with the name {task.function}"
+        likely = "The function is missing, commented out, or has another name."
+        return "not defined", Feedback("", got, expected, likely, "", task.section)
+    if state == "broken":
+        got = f"text that Python cannot read: {answers.state.get('message')}"
+        got += f" ({_where(answers.state)})"
+        likely = "A bracket, quote, colon or indent is missing in this line or the one before."
+        return "syntax error", Feedback("", got, expected, likely, "", task.section)
+    if state == "unbuilt":
+        raised = answers.state.get("raised")
+        found = judge.Outcome(error="!", detail=raised if type(raised) is dict else {})
+        likely, cure = _error_advice(task, found, None)
+        got = _show_error(found)
+        return kind(found), Feedback("", got, expected, likely, cure, task.section)
+    got = "nothing: the process ended, ran too long or used too much memory"
+    return "no answer", Feedback("", got, expected, "", "", task.section)
+
+
+def kind(found):
+    """A short name for a wrong answer that no named mistake explains."""
+    if found is None:
+        return "no answer"
+    because = found.detail.get("because")
+    if _foreign_import(because if type(because) is dict else found.detail):
+        return "delegated to the package"
+    if found.detail.get("type") == "_TooSlow":
+        return "too slow"
+    raised = found.error or found.ended
+    return f"raised {report.clean(found.detail.get('type', ''))[:60]}" if raised else ""
+
+
+def is_constant(got):
+    """True if every call gave one and the same value."""
+    if any(found is None or found.error for found in got):
+        return False
+    return all(plain.same(found.value, got[0].value) for found in got)
+
+
+def of_case(task, case, got, wanted, mistake, everywhere=False):
+    """The feedback on one wrong outcome. `everywhere`: every input gave the same value."""
+    explained = ""
+    if got is not None and not got.error and task.explain:
+        explained = task.explain(case, got.value)
+    if mistake is not None:
+        likely, cure, section = mistake.misconception, mistake.cure, mistake.section
+    elif got is not None and (got.error or got.ended):
+        (likely, cure), section = _error_advice(task, got, wanted), ""
+    else:
+        (likely, cure), section = _value_advice(task, got, wanted, everywhere), ""
+    last = _last_step(got, wanted) if case.steps else None
+    return Feedback(
+        _show_call(task, case, last),
+        _show_outcome(got, wanted, case, last, explained),
+        _show_expected(task, wanted, got, case, last),
+        likely,
+        cure,
+        section or task.section,
+    )
+
+
+def _last_step(got, wanted):
+    """How many calls of a sequence are needed to see the difference."""
+    place = None if got is None else sequence.differing(got.value, wanted.value, plain.same)
+    return len(wanted.value) if place is None else place + 1
+
+
+def _show_call(task, case, last):
+    if last is None:
+        return f"{task.function}({_show_arguments(task, case)}), {case.about}"
+    steps = [step.about for step in case.steps[:last]]
+    if last == 1:
+        return f"{task.function} once, {case.about}: {steps[0]}"
+    numbered = "; ".join(f"{number}. {about}" for number, about in enumerate(steps, 1))
+    return f"{task.function} {last} times in a row, {case.about}: {numbered}"
+
+
+def _show_arguments(task, case):
+    pairs = zip(task.parameters, case.arguments, strict=True)
+    return ", ".join(f"{name}={_show_argument(value)}" for name, value in pairs)
+
+
+def _show_argument(value):
+    text = report.show(value)
+    return "{…}" if type(value) is dict and len(text) > DICT_WIDTH else text
+
+
+def _show_outcome(got, wanted, case, last, explained):
+    if got is None:
+        return "nothing: the process ended, ran too long or used too much memory"
+    if got.error:
+        return _show_error(got)
+    if last is not None:
+        text = _show_steps(got, case, last)
+    elif not wanted.error and type(got.value) is dict and type(wanted.value) is dict:
+        text = _different_keys(got.value, wanted.value, case)
+    else:
+        text = report.show(got.value, case.labels)
+    if not wanted.error and not _unchanged(got, wanted):
+        right = plain.same(got.value, wanted.value)
+        text = f"{'the right value' if right else text}, and an argument was changed in place"
+    return f"{text}: {explained}" if explained else text
+
+
+def _unchanged(got, wanted):
+    return plain.same(list(got.after), list(wanted.after))
+
+
+def _different_keys(value, other, case):
+    """The entries of a dict that differ from another's; all of it when none does."""
+    keys = [key for key in value if key not in other or not plain.same(value[key], other[key])]
+    missing = [report.show_key(key) for key in other if key not in value]
+    text = report.show({key: value[key] for key in keys or value}, case.labels)
+    return f"{text}, without {', '.join(missing)}" if missing else text
+
+
+def _show_steps(outcome, case, last):
+    """What each call of a sequence gave; numbered when there are several."""
+    texts = [_show_step(outcome, case, *step) for step in outcome.value[:last]]
+    if len(texts) == 1:
+        return texts[0]
+    return "; ".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
+
+
+def _show_step(outcome, case, kind, value):
+    if kind == sequence.GAVE:
+        return report.show(value, case.labels)
+    if kind == sequence.REFUSED:
+        return f"refused ({report.clean(value)[:40]})"
+    if kind == sequence.NO_PAIR:
+        return f"no list of two values, but {report.show(value, case.labels)}"
+    return _show_error(outcome)
+
+
+def _show_expected(task, wanted, got, case, last):
+    if wanted.error:
+        return f"the error {wanted.error}"
+    if last is not None:
+        return _show_steps(wanted, case, last)
+    if task.withheld:
+        return _show_digests(case, wanted, got)
+    if type(wanted.value) is dict and got and type(got.value) is dict:
+        return _different_keys(wanted.value, got.value, case).split(", without ")[0]
+    return report.show(wanted.value, case.labels)
+
+
+def _show_digests(case, wanted, got):
+    """The right value is not shown; equal digests would mean equal values."""
+    ours = _digest(case, wanted.value)
+    theirs = _digest(case, got.value) if got and not got.error else ""
+    yours = f", and yours {theirs}" if theirs else ""
+    return f"another value; it is not shown. Its salted digest is {ours}{yours}"
+
+
+def _digest(case, value):
+    """Eight hexadecimal digits of SHA-256 over the inputs, which are the salt, and the value."""
+    try:
+        body = [plain.encode(list(case.arguments)), plain.encode(_sorted(value))]
+    except plain.NotPlainError:
+        return ""
+    return hashlib.sha256(json.dumps(body).encode()).hexdigest()[:8]
+
+
+def _sorted(value):
+    return dict(sorted(value.items(), key=repr)) if type(value) is dict else value
+
+
+def _where(fact):
+    place = report.clean(fact.get("place") or "")
+    line = fact.get("line")
+    return ", ".join(part for part in (place, f"line {line}" if type(line) is int else "") if part)
+
+
+def _show_error(found):
+    because = found.detail.get("because")
+    detail = because if type(because) is dict else found.detail
+    name = report.clean(detail.get("type", "an error"))
+    if name == "_TooSlow":
+        return "no result within the time limit"
+    where = _where(detail)
+    text = _without_inputs(report.clean(detail.get("text", "")))
+    return f"the error {name}: {text}{f' ({where})' if where else ''}"
+
+
+def _without_inputs(text):
+    """An exception's text without long values: it must not carry hidden inputs outside."""
+    text = re.sub(r"b(['\"]).{12,}?\1|(?:[0-9a-fA-F]{2}){8,}|\d{12,}", "…", text)
+    return text[:160]
+
+
+def _foreign_import(detail):
+    name = detail.get("import") or ""
+    return name if type(name) is str and name.split(".")[0] == "x3dhlab" else ""
+
+
+def _error_advice(task, found, wanted):
+    """(likely cause, cure) of an error that no named mistake explains."""
+    detail = found.detail
+    because = detail.get("because")
+    if type(because) is dict:
+        detail = because
+    if _foreign_import(detail):
+        modules = ", ".join(f"x3dhlab.{name}" for name in task.modules) or "no module"
+        return _DELEGATED[0], _DELEGATED[1].format(modules=modules)
+    if wanted is not None and wanted.error and not hasattr(builtins, detail.get("type", "")):
+        return (
+            f"The input was refused, for another reason than the task asks for: {wanted.error}.",
+            "Look at the order of the checks, and at which value each of them gets.",
+        )
+    if wanted is not None and wanted.error:
+        return (
+            f"Python itself stopped the call; the task asks for {wanted.error}.",
+            f"Test the input first, and raise {wanted.error} yourself.",
+        )
+    return _ERRORS.get(detail.get("type"), ("", ""))
+
+
+_ERRORS = {
+    "_TooSlow": ("A loop does not end, or the function waits for something.", ""),
+    "NotImplementedError": ("The function is still the stub.", "Replace the line that raises it."),
+    "NameError": (
+        "A name is used that is defined nowhere in the file.",
+        "Define or import it in a cell; names made only by exploring do not count.",
+    ),
+    "WrongLength": (
+        "A key or signature of another length was handed on.",
+        "Look at which value you pass, and whether an encoding byte is before it.",
+    ),
+    "WrongType": (
+        "A value of another type was handed on, often text or None for bytes.",
+        "Look at each argument of the call in the line named above.",
+    ),
+    "KeyError": ("The dict has no entry of this name.", "Print the keys of the dict."),
+    "IndexError": ("A list or a bytes value is shorter than the code assumes.", ""),
+    "NotAFunction": ("The name holds a value, not a function.", "Define it with `def`."),
+    "BadSignature": (
+        "A good bundle is refused.",
+        "`verify` takes Bob's identity key, the encoded signed prekey, and the signature.",
+    ),
+    "ModuleNotFoundError": ("A module is imported that the answer may not use.", ""),
+}
+
+
+def _value_advice(task, got, wanted, everywhere):
+    """(likely cause, cure) of a wrong value, from its shape alone."""
+    if got is None:
+        return "", ""
+    if everywhere and got.value is not None:
+        return "The result is the same for every input.", "Compute it from the arguments."
+    if wanted.error:
+        return (
+            "A value came back where the protocol must stop.",
+            f"Let {wanted.error} pass to the caller.",
+        )
+    if wanted.steps:
+        return _step_advice(got)
+    if got.value is None:
+        return "The function ends without `return`, or with `pass`.", "Give the result back."
+    ours, theirs = type(wanted.value), type(got.value)
+    if ours is not theirs:
+        name = got.value.name if theirs is plain.Other else theirs.__name__
+        return f"The result is of type {name}; the task asks for {ours.__name__}.", ""
+    if ours in (bytes, list) and not task.withheld and len(wanted.value) != len(got.value):
+        unit = "bytes" if ours is bytes else "values"
+        return f"{len(got.value)} {unit} came back, {len(wanted.value)} were expected.", ""
+    return "", ""
+
+
+def _step_advice(got):
+    if got.value and got.value[-1][0] == sequence.NO_PAIR:
+        return (
+            "The function must return two values: the state to keep, then the result.",
+            "Write both after `return`, in a list or with a comma between them.",
+        )
+    return "", ""
