@@ -6,7 +6,7 @@ A scene may use every room but grading. It does the work that a widget must not 
 from dataclasses import dataclass
 
 from x3dhlab import observe, pqxdh, prekeys, session, x3dh
-from x3dhlab.attacks import cloned, context, weakened
+from x3dhlab.attacks import binding, cloned, context, weakened
 from x3dhlab.errors import DecryptionFailed, Malformed, Refused
 from x3dhlab.kem import SIZES
 from x3dhlab.layout import explain
@@ -548,3 +548,33 @@ def _kdf_rows(here):
         )
         for row, names in context.rows(here.protocol).items()
     ]
+
+
+# Lesson 05: names joined to associated data
+
+
+def names_as_bytes() -> Experiment:
+    """Join three names in a chosen way, seal, and let everybody whom the bytes can mean open it."""
+
+    def run(sender, recipient, timestamp, encoding):
+        encode = binding.ENCODINGS[encoding]
+        key, data = random_bytes(32), encode(sender, recipient, timestamp)
+        sealed = seal(key, b"Meet me at noon.", data)
+        opened = binding.opened_as(key, sealed, encode, data)
+        others = [reading for reading in opened if reading != (sender, recipient, timestamp)]
+        facts = {"the bytes of AD": data.hex(" ", -4)}
+        if not others:
+            return Outcome(HOLDS, "The bytes mean these three values and nothing else.", facts)
+        facts |= {
+            f"also opens as {number}": " to ".join(reading[:2]) + f", at {reading[2]}"
+            for number, reading in enumerate(others[:3], 1)
+        }
+        return Outcome(FALLS, f"The message opens for {len(others)} other reading{'s' * (len(others) > 1)}.", facts)
+
+    controls = [
+        Text("sender", "Sender", "user1", 12),
+        Text("recipient", "Recipient", "23", 12),
+        Text("timestamp", "Time, a number", "4567", 12),
+        Choose("encoding", "How they are joined", tuple(binding.ENCODINGS), "joined"),
+    ]
+    return Experiment("Three values as one string of bytes", controls, run)
