@@ -118,3 +118,28 @@ def _in_words(rows, columns, broke):
         state = f"{broke} to “{'”, “'.join(fallen)}”" if fallen else "holds against every attack"
         sentences.append(f"{name} {state}.")
     return " ".join(sentences)
+
+
+def places(rows: dict[str, list[str]], columns: list[str], *, title: str) -> Picture:
+    """A table of who holds what: one row a key, one column a place, a few words in each cell.
+
+    A cell that begins with "private" is filled; an empty one shows a dash.
+    """
+    figure, axes = _figure(1.9 * len(columns) + 1.4, 0.52 * len(rows) + 0.9)
+    for y, values in enumerate(rows.values()):
+        for x, words in enumerate(values):
+            secret = words.startswith("private")
+            axes.add_patch(_cell(x, y, BLUE if secret else "#eef2f6" if words else CARD))
+            ink = "white" if secret else INK
+            axes.text(x, y, words or "–", ha="center", va="center", color=ink, fontsize=9)
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xticks(range(len(columns)), columns)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left", pad=12)
+    words = "; ".join(
+        f"{name}: " + ", ".join(f"{c} {w}" for c, w in zip(columns, values, strict=True) if w)
+        for name, values in rows.items()
+    )
+    return _picture(figure, f"{title}. {words}.")

@@ -5,10 +5,11 @@ A scene may use every room but grading. It does the work that a widget must not 
 
 from dataclasses import dataclass
 
-from x3dhlab import observe, pqxdh, prekeys, session, x3dh
-from x3dhlab.attacks import binding, cloned, context, weakened
+from x3dhlab import observe, plots, pqxdh, prekeys, session, x3dh
+from x3dhlab.attacks import binding, cloned, context, placement, weakened
 from x3dhlab.errors import DecryptionFailed, Malformed, Refused
 from x3dhlab.kem import SIZES
+from x3dhlab.keys import KeyPair
 from x3dhlab.layout import explain
 from x3dhlab.party import SERVER, LocalTransport, Party
 from x3dhlab.plots import Picture, compromise_over_time, message_sizes, shares
@@ -569,7 +570,11 @@ def names_as_bytes() -> Experiment:
             f"also opens as {number}": " to ".join(reading[:2]) + f", at {reading[2]}"
             for number, reading in enumerate(others[:3], 1)
         }
-        return Outcome(FALLS, f"The message opens for {len(others)} other reading{'s' * (len(others) > 1)}.", facts)
+        return Outcome(
+            FALLS,
+            f"The message opens for {len(others)} other reading{'s' * (len(others) > 1)}.",
+            facts,
+        )
 
     controls = [
         Text("sender", "Sender", "user1", 12),
@@ -578,3 +583,152 @@ def names_as_bytes() -> Experiment:
         Choose("encoding", "How they are joined", tuple(binding.ENCODINGS), "joined"),
     ]
     return Experiment("Three values as one string of bytes", controls, run)
+
+
+# Lesson 01: the offline problem
+
+_DEVICE, _SERVER = "device only", "server too"
+
+
+def place_the_keys() -> Experiment:
+    """Place each private and public half; a first contact runs, and the server tries to use it."""
+
+    def run(**places):
+        private, public = (
+            [name for name in names if places[f"{half}_{name}"] == _SERVER]
+            for half, names in (("private", placement.PRIVATE), ("public", placement.PUBLIC))
+        )
+        contact = placement.first_contact(private, public)
+        if contact.missing:
+            needed = " and ".join(f"public {name}" for name in contact.missing)
+            return Outcome(NOTE, f"Bob is offline, and Alice cannot start: she needs {needed}.")
+        return _contact_outcome(contact)
+
+    controls = [_place("private", name) for name in placement.PRIVATE]
+    controls += [_place("public", name) for name in placement.PUBLIC]
+    return Experiment("Where does each key go?", controls, run)
+
+
+def _place(half, name):
+    owner = "Alice" if name.endswith("_A") else "Bob"
+    return Choose(f"{half}_{name}", f"{half} {name} ({owner})", (_DEVICE, _SERVER), _DEVICE)
+
+
+def _contact_outcome(contact):
+    facts = {"terms in the secret": contact.terms, "Bob reads": contact.bob_reads}
+    for name, finding in contact.findings.items():
+        facts[f"can the server {name}?"] = ("yes: " if finding.succeeded else "no: ") + (
+            finding.evidence
+        )
+    can = [name for name, finding in contact.findings.items() if finding.succeeded]
+    if can:
+        return Outcome(FALLS, f"The server can {', '.join(can)}.", facts)
+    few = "" if contact.terms == 4 else " No one-time key is there, so one term is missing."
+    return Outcome(HOLDS, f"Alice starts without Bob, and the server learns nothing.{few}", facts)
+
+
+def whereabouts(trace: Trace) -> dict[str, list[str]]:
+    """Key → what Alice's phone, the server and Bob's phone held of it in a recorded first contact.
+
+    Found by searching the bytes: a phone held what its own operations used or what it received,
+    the server held what crossed the network.
+    """
+    crossed = [(dict(event.detail)["what"], event.inputs[0][1]) for event in trace.wire]
+    messages = [_first(data) for what, data in crossed if what == "message"]
+    first = next(message for message in messages if type(message) is InitialMessage)
+    bundle = PreKeyBundle.decode(next(data for what, data in crossed if what == "bundle"))
+    public = {
+        "IK_A": first.identity_key,
+        "EK_A": first.ephemeral_key,
+        "IK_B": bundle.identity_key,
+        "SPK_B": bundle.signed_prekey,
+        "OPK_B": bundle.one_time_prekey,
+    }
+    private = {
+        event.outputs[0][1]: event.inputs[0][1] for event in trace.events if event.kind == "PUBLIC"
+    }
+    seen = {who: _seen(trace, who) for who in ("Alice", SERVER, "Bob")}
+    return {
+        name: [_halves_in(seen[who], private[key], key) for who in seen]
+        for name, key in public.items()
+    }
+
+
+def _seen(trace, who):
+    """Every byte string that a phone worked on or received; for the server all that crossed."""
+    found = []
+    for event in trace.events:
+        if event.kind == "WIRE":
+            detail = dict(event.detail)
+            mine = who in (detail["sender"], detail["recipient"])
+        else:
+            mine = event.actor == who
+        if mine:
+            found += [value for _, value in (*event.inputs, *event.outputs)]
+    return b"|".join(found)
+
+
+def _halves_in(seen, private, public):
+    halves = {"private": private, "public": public}
+    return " + ".join(name for name, value in halves.items() if value in seen)
+
+
+def show_whereabouts(trace: Trace) -> Picture:
+    """The figure of `whereabouts`."""
+    columns = ["Alice's phone", "server", "Bob's phone"]
+    return plots.places(
+        whereabouts(trace), columns, title="Which halves were where, found in a real run"
+    )
+
+
+def show_placements() -> Picture:
+    """The figure of `placement.placements`: what one private half on the server is worth."""
+    found = placement.placements()
+    rows = {name: [f.succeeded for f in findings.values()] for name, findings in found.items()}
+    columns = [placement.READ, placement.AS_ALICE, placement.AS_BOB]
+    return plots.verdicts(
+        rows, columns, title="What the server can do with the private halves it was given"
+    )
+
+
+_ROLES = {
+    "IK": "long-term: what people compare to know who is there",
+    "SPK": "replaced now and then: there for every sender, pool or no pool",
+    "OPK": "used for one handshake, then deleted by its owner",
+    "EK": "made new by the sender for each handshake",
+}
+
+
+def key_roles() -> Experiment:
+    """Match four keys to four roles. Three handshakes run, the last after a rotation."""
+    roles = tuple(sorted(_ROLES.values()))
+
+    def run(**chosen):
+        facts = {f"{name} in three handshakes": line for name, line in _observed().items()}
+        right = sum(chosen[name] == role for name, role in _ROLES.items())
+        if len(set(chosen.values())) < len(_ROLES):
+            return Outcome(NOTE, f"{right} of 4 fit. Each role belongs to one key.", facts)
+        return Outcome(HOLDS if right == 4 else FALLS, f"{right} of 4 fit.", facts)
+
+    controls = [Choose(name, name, roles, roles[0]) for name in _ROLES]
+    return Experiment(
+        "Which key has which role? Bob rotates before the third handshake", controls, run
+    )
+
+
+def _observed():
+    """Key → its first bytes in three handshakes: Alice, Carol, then Alice's new phone."""
+    store = PreKeyStore()
+    ring = prekeys.generate(one_time=3)
+    store.publish("Bob", prekeys.publication(ring))
+    seen = []
+    for turn in range(3):
+        if turn == 2:
+            fresh = prekeys.publication(prekeys.rotate(ring), since=ring.next_id)
+            store.publish("Bob", fresh)
+        bundle = store.fetch("Bob")
+        message, _ = x3dh.initiate(KeyPair.generate(), bundle)
+        keys = bundle.identity_key, bundle.signed_prekey, bundle.one_time_prekey
+        seen.append((*keys, message.ephemeral_key))
+    columns = zip(_ROLES, zip(*seen, strict=True), strict=True)
+    return {name: " ".join(value.hex()[:6] for value in values) for name, values in columns}
