@@ -187,14 +187,18 @@ def order_mixup(recipe: Recipe, here: Situation, *, one_side: bool) -> Try:
     }
     if peer:
         return Try(
-            "Other programs", "A32", False, "A peer that follows the specification reads it.", facts
+            "Other people's programs",
+            "A32",
+            False,
+            "A peer that follows the specification reads it.",
+            facts,
         )
     sentence = (
         "Alice and Bob agree, so their own tests pass. Nobody else can read them."
         if partner
         else "Nothing that Alice sends can be read by Bob."
     )
-    return Try("Other programs", "A32", True, sentence, facts)
+    return Try("Other people's programs", "A32", True, sentence, facts)
 
 
 def ignored_inputs(recipe: Recipe, here: Situation) -> Try:
@@ -388,38 +392,64 @@ def second_encoding(recipe: Recipe, here: Situation) -> Try:
 
 def forge(recipe: Recipe, here: Situation) -> Try:
     """Write as Alice with a fresh ephemeral key and public bytes; her private key is not needed."""
-    mine = KeyPair.generate()
+    name, mine = "Write as Alice", KeyPair.generate()
     cast = replace(here.cast, EK_A=mine)
     bob = replace(here, cast=cast)
     known, missing = _with(cast, cast.private("EK_A"), recipe)
     facts = {"the attacker has": "public keys, a key pair of his own"}
-    if missing:
-        facts["he lacks"] = ", ".join(missing)
-        return Try("Write as Alice", "", False, "He cannot compute the key.", facts)
-    sealed = send(recipe, replace(bob, changes={**bob.changes, **known}), here)
-    read = opens(recipe, bob, here, sealed)
-    return Try(
-        "Write as Alice",
-        "",
-        bool(read),
-        "Bob reads it as Alice's: nothing needs her private key.",
-        {**facts, "Bob reads": read},
-    )
+    if _unknown_bytes(recipe, missing) > GUESSED:
+        facts["he lacks"] = _lacks(missing)
+        return Try(name, "", False, "He cannot compute the key.", facts)
+    for guess in _guesses(recipe, here, missing):
+        sealed = send(recipe, replace(bob, changes={**bob.changes, **known, **guess}), here)
+        if read := opens(recipe, bob, here, sealed):
+            facts |= {"Bob reads": read, **_tried(guess)}
+            return Try(name, "", True, "Bob takes it for Alice's. Nothing needs her key.", facts)
+    return Try(name, "", False, "Bob refuses.", facts)
 
 
 def harvest(recipe: Recipe, here: Situation) -> Try:
     """A24: a recording, and later every elliptic-curve private key."""
-    if here.protocol is pqxdh and _used(recipe, "SS"):
-        facts = {"the attacker has": "every private key of the curve", "he lacks": "SS"}
-        return Try(
-            "Record now, read later", "A24", False, "SS does not come from the curve.", facts
-        )
-    cast = here.cast
+    name, cast = "Record now, read later", here.cast
     known, _ = _with(cast, cast.private("IK_A", "EK_A", "IK_B", "SPK_B", "OPK_B"), recipe)
-    thief = replace(here, changes={**here.changes, **known})
-    read = opens(recipe, thief, here, send(recipe, here, here))
-    facts = {"the attacker has": "every private key of the curve", "he reads": read}
-    return Try("Record now, read later", "A24", True, "The recorded message opens.", facts)
+    missing = ["SS"] if here.protocol is pqxdh and _used(recipe, "SS") else []
+    facts = {"the attacker has": "every private key of the curve"}
+    if _unknown_bytes(recipe, missing) > GUESSED:
+        facts["he lacks"] = "SS"
+        return Try(name, "A24", False, "SS does not come from the curve.", facts)
+    sealed = send(recipe, here, here)
+    for guess in _guesses(recipe, here, missing):
+        thief = replace(here, changes={**here.changes, **known, **guess})
+        if read := opens(recipe, thief, here, sealed):
+            facts |= {"he reads": read, **_tried(guess)}
+            return Try(name, "A24", True, "The recorded message opens.", facts)
+    return Try(name, "A24", False, "No guess opens it.", facts)
+
+
+# An attacker tries all values of this many bytes at once. A patient one tries more.
+GUESSED = 1
+
+
+def _unknown_bytes(recipe, names):
+    kept = dict(recipe[MATERIAL])
+    return sum(kept.get(name, 0) for name in names)
+
+
+def _guesses(recipe, here, names):
+    """All values of the missing names, as far as the recipe uses them; {} if none is missing."""
+    used = [name for name in names if _unknown_bytes(recipe, [name])]
+    if not used:
+        return [{}]
+    size = len(here.values()[used[0]])
+    return [{used[0]: bytes([first]) + bytes(size - 1)} for first in range(256)]
+
+
+def _tried(guess):
+    return {f"guessed {name}": f"{value[0]:02x}" for name, value in guess.items()}
+
+
+def _lacks(missing):
+    return ", ".join(f"{term} ({' or '.join(PAIRS[term])})" for term in missing)
 
 
 def _with(cast, private, recipe):
@@ -431,7 +461,7 @@ def _with(cast, private, recipe):
         try:
             known[term] = compute([term], private, cast.public)[0]
         except MissingTerm:
-            missing.append(f"{term} ({' or '.join(PAIRS[term])})")
+            missing.append(term)
     return known, missing
 
 

@@ -179,7 +179,11 @@ class KdfWorkbench(View):
         for row, blocks in self.recipe.items():
             words = []
             for name, kept in blocks:
-                whole = kept == len(self._rows[row][name].value)
+                block = self._rows[row][name]
+                whole = kept == len(block.value)
+                name = (
+                    f"“{_words(block.value)}”" if block.separator and _words(block.value) else name
+                )
                 words.append(name if whole else f"{name}[:{kept}]")
             found[row] = " ‖ ".join(words) or "nothing", sum(kept for _, kept in blocks)
         return found
@@ -267,7 +271,7 @@ def _described(row):
 
 def _words(value):
     """The bytes as text, if they are text."""
-    text = value.decode("ascii", errors="replace")
+    text = value.decode("ascii", errors="replace") if len(value) <= _HEX_LIMIT else "\ufffd"
     return text if text.isprintable() and "\ufffd" not in text else ""
 
 

@@ -367,7 +367,8 @@ class Inspector {
 
   hover(target) {
     const row = target.closest?.("[data-place]");
-    if (row) this.about(Number(row.dataset.place));
+    // Where the panel stands below the bytes, its height would move the page under the pointer.
+    if (row && this.root.clientWidth > 800) this.about(Number(row.dataset.place));
   }
 
   // Changing

@@ -321,13 +321,13 @@ class Workbench {
     );
     const open = findings.filter((finding) => finding.verdict === "falls");
     const held = findings.filter((finding) => finding.verdict !== "falls");
-    fill(this.findings, ...this.list("What works now", open), ...this.list("What does not work", held));
+    fill(this.findings, ...this.list("What goes wrong", open), ...this.list("What holds", held));
   }
 
   summary(findings) {
     const open = findings.filter((finding) => finding.verdict === "falls").length;
     if (!findings.length) return "";
-    return open === 0 ? "No attack that was tried works." : `${open} of ${findings.length} attacks and accidents work.`;
+    return open === 0 ? "Everything that was tried holds." : `Of ${findings.length} things that were tried, ${open} ${open === 1 ? "goes" : "go"} wrong.`;
   }
 
   list(title, findings) {
