@@ -66,8 +66,14 @@ def test_open_cells_hold_back_the_reveal(progress_file):
     matrix.predict(0, 0, FALLS)
     with pytest.raises(ValueError, match="3 cells"):
         matrix.reveal()
-    matrix._on_message(matrix, {"kind": "reveal"}, [])
+    matrix._on_message(matrix, {"kind": "reveal", "guesses": [[FALLS]]}, [])
     assert matrix.outcome == {} and not progress_file.exists()
+
+
+def test_a_reveal_that_overtakes_the_last_prediction_brings_it_along():
+    matrix = small()
+    matrix._on_message(matrix, {"kind": "reveal", "guesses": [[FALLS, HOLDS], [HOLDS, FALLS]]}, [])
+    assert matrix.outcome["right"] == 4
 
 
 @pytest.mark.parametrize("call", [(2, 0, FALLS), (0, 9, FALLS), (-1, 0, HOLDS), (0, 0, "maybe")])

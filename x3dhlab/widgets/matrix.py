@@ -155,7 +155,11 @@ class CompromiseMatrix(View):
             self._show(self._truth(), earlier=True)
 
     def _on_message(self, _, content, buffers):
-        if content.get("kind") == "reveal" and not self.open_cells:
+        if content.get("kind") != "reveal" or self.outcome:
+            return
+        # The message may overtake the last change of the trait, so it brings the predictions.
+        self.guesses = content.get("guesses") or []
+        if not self.open_cells:
             self.reveal()
 
     # Forms without a kernel

@@ -145,6 +145,10 @@ class Lineage {
 
   leak(id) {
     const leaked = this.model.get("leaked");
+    // The value itself answers at once; what falls with it follows from the kernel.
+    if (leaked.includes(id)) this.sets.leaked.delete(id);
+    else this.sets.leaked.add(id);
+    if (this.boxes.has(id)) this.drawBox(id, this.boxes.get(id), new Set());
     this.ask({ leaked: leaked.includes(id) ? leaked.filter((other) => other !== id) : [...leaked, id] });
   }
 

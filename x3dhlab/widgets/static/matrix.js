@@ -142,7 +142,7 @@ class Matrix {
       this.status.textContent = `${left} ${left === 1 ? "cell is" : "cells are"} still open.`;
       return;
     }
-    this.model.send({ kind: "reveal" });
+    this.model.send({ kind: "reveal", guesses: this.model.get("guesses") });
     expectAnswer(this.model, "outcome", this.status);
   }
 
