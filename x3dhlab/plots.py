@@ -5,6 +5,7 @@ light and dark notebooks and on code hosts, and says the same in words.
 """
 
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 # Okabe and Ito's palette, distinct for every kind of colour vision.
@@ -105,10 +106,130 @@ def shares(parts: dict[str, int], *, title: str, unit: str) -> Picture:
     return _picture(figure, f"{heading}: {words}.")
 
 
-def _wrapped(text):
+def message_sizes(sizes: Mapping[str, tuple[int, int]], *, title: str = "") -> Picture:
+    """Two bars for each handshake: bytes of the first message and of a later one, from real runs.
+
+    `scenes.measured_sizes` counts them. Raises `ValueError` for an empty mapping.
+    """
+    _some(sizes, "sizes")
+    figure, axes = _figure(7.6, 0.62 * len(sizes) + 1.3)
+    for y, (first, later) in enumerate(sizes.values()):
+        _bar(axes, y - 0.19, first, f"{first:,}", BLUE)
+        _bar(axes, y + 0.19, later, f"{later:,}", ORANGE, hatch="//")
+    _rows(axes, list(sizes), max(first for first, _ in sizes.values()))
+    _legend(axes, {"first message": (BLUE, ""), "later message": (ORANGE, "//")})
+    title = title or "Bytes of one message"
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
+    words = "; ".join(
+        f"{name}: first {first}, later {later}" for name, (first, later) in sizes.items()
+    )
+    return _picture(figure, f"{title}. {words}.")
+
+
+def handshake_costs(rows: Iterable, *, title: str = "") -> Picture:
+    """One bar for each handshake of `bench` rows, with a line where its primitives alone end.
+
+    Rows of other operations are left out. Raises `ValueError` if no handshake is left.
+    """
+    rows = [row for row in rows if row.operation.split(",")[0].endswith(("initiate", "respond"))]
+    _some(rows, "handshakes")
+    figure, axes = _figure(7.6, 0.4 * len(rows) + 1.3)
+    words = []
+    for y, row in enumerate(rows):
+        told = f"{row.microseconds:,.0f} µs"
+        if row.floor_ratio:
+            floor = row.microseconds / row.floor_ratio
+            axes.plot([floor, floor], [y - 0.36, y + 0.36], color=INK, linewidth=2.5, zorder=3)
+            told += f", {row.floor_ratio:.2f} × its primitives"
+        _bar(axes, y, row.microseconds, told, BLUE if "initiate" in row.operation else GREEN, 0.55)
+        words.append(f"{row.operation}: {told}")
+    _rows(axes, [row.operation for row in rows], max(row.microseconds for row in rows), room=1.65)
+    title = title or "Time of one handshake; the black line: its primitives alone"
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
+    return _picture(figure, f"{title}. {'; '.join(words)}.")
+
+
+def compromise_over_time(
+    senders: Sequence[str], thefts: Mapping[str, tuple[int, Sequence[bool]]], *, title: str = ""
+) -> Picture:
+    """A row for each theft, a column for each message: which ones the thief reads.
+
+    `senders` has who wrote each message. A theft is (k, verdicts): what was stolen after message
+    k, and True for each message that it opens. Raises `ValueError` if lengths differ.
+    """
+    _some(thefts, "thefts")
+    if any(len(reads) != len(senders) for _, reads in thefts.values()):
+        raise ValueError("every theft needs one verdict for each message")
+    figure, axes = _figure(0.56 * len(senders) + 2.9, 0.55 * len(thefts) + 1.5)
+    for y, (after, reads) in enumerate(thefts.values()):
+        for x, read in enumerate(reads):
+            axes.add_patch(_cell(x, y, ORANGE if read else "#e8f3ee"))
+            mark, ink = ("✗", "white") if read else ("✓", "#00573f")
+            axes.text(x, y, mark, ha="center", va="center", color=ink, weight="bold")
+        axes.plot([after - 0.5] * 2, [y - 0.46, y + 0.46], color=INK, linewidth=3.5)
+    axes.set_xlim(-0.6, len(senders) - 0.4)
+    axes.set_ylim(len(thefts) - 0.5, -0.5)
+    numbers = [f"{number}\n{sender}" for number, sender in enumerate(senders, 1)]
+    axes.set_xticks(range(len(senders)), numbers)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(thefts)), [_wrapped(name, 26) for name in thefts])
+    title = title or "What a thief reads: ✗ read, ✓ safe, black line: the theft"
+    figure.suptitle(title, color=INK, fontsize=11, weight="bold", x=0.01, ha="left")
+    words = " ".join(_over_time(name, *theft) for name, theft in thefts.items())
+    return _picture(figure, f"{title}. {len(senders)} messages. {words}")
+
+
+def _over_time(name, after, reads):
+    opened = [number for number, read in enumerate(reads, 1) if read]
+    what = f"the thief reads {_ranges(opened)}" if opened else "the thief reads nothing"
+    return f"{name}, taken after message {after}: {what}."
+
+
+def _ranges(numbers):
+    """`1–3, 7` for 1, 2, 3, 7."""
+    parts = []
+    for number in numbers:
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in parts)
+
+
+def _some(values, what):
+    if not values:
+        raise ValueError(f"no {what} to show")
+
+
+def _bar(axes, y, length, words, colour, height=0.34, hatch=""):
+    """A bar with its number behind it."""
+    axes.barh(y, length, color=colour, height=height, hatch=hatch, edgecolor=CARD, linewidth=0)
+    axes.annotate(
+        words, (length, y), (5, 0), textcoords="offset points", va="center", color=INK, fontsize=9
+    )
+
+
+def _rows(axes, names, longest, room=1.15):
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(0, longest * room)
+    axes.set_xticks([])
+
+
+def _legend(axes, entries):
+    from matplotlib.patches import Patch
+
+    patches = [
+        Patch(facecolor=colour, hatch=hatch, edgecolor=CARD, linewidth=0, label=name)
+        for name, (colour, hatch) in entries.items()
+    ]
+    axes.legend(handles=patches, loc="lower right", frameon=False, fontsize=9, labelcolor=INK)
+
+
+def _wrapped(text, width=17):
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, 17))
+    return "\n".join(textwrap.wrap(text, width))
 
 
 def _in_words(rows, columns, broke):
@@ -143,3 +264,44 @@ def places(rows: dict[str, list[str]], columns: list[str], *, title: str) -> Pic
         for name, values in rows.items()
     )
     return _picture(figure, f"{title}. {words}.")
+
+
+def growth(
+    lengths: Sequence[int],
+    sizes: Mapping[str, Sequence[int]],
+    *,
+    claim: tuple[str, float],
+    title: str,
+) -> Picture:
+    """Lines of size in percent of length, both axes logarithmic, and a claimed percentage.
+
+    `sizes` has one size for each length. Raises `ValueError` if the numbers of values differ.
+    """
+    if any(len(values) != len(lengths) for values in sizes.values()):
+        raise ValueError("every line needs one size for each length")
+    figure, axes = _figure(7.6, 3.6)
+    styles = zip((BLUE, GREEN, ORANGE, PURPLE), "osD^", ("-", "--", "-", "--"), strict=True)
+    words = []
+    for (name, values), (colour, marker, line) in zip(sizes.items(), styles, strict=False):
+        percent = [100 * size / length for size, length in zip(values, lengths, strict=True)]
+        axes.plot(lengths, percent, line, color=colour, marker=marker, markersize=5, label=name)
+        words.append(
+            f"{name}: {percent[0]:,.0f} % for {lengths[0]} bytes, "
+            f"{percent[-1]:,.0f} % for {lengths[-1]}"
+        )
+    axes.axhline(claim[1], color=INK, linewidth=2)
+    axes.text(lengths[0], claim[1] * 0.94, claim[0], color=INK, fontsize=9, va="top")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=80)
+    axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
+    axes.set_xticks([], minor=True)
+    ticks = [tick for tick in (100, 200, 500, 1000, 2000, 4000) if tick < axes.get_ylim()[1]]
+    axes.set_yticks(ticks, [f"{tick:,} %" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    axes.set_xlabel("bytes of text", color=INK, fontsize=9)
+    axes.grid(color=GRID)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=9)
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
+    return _picture(figure, f"{title}. {'; '.join(words)}. The line: {claim[0]}.")
