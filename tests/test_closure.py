@@ -73,6 +73,9 @@ class Oracle:
 
     def dh(self, event):
         pairs = [self._inputs(other) for other in self.events if other.kind == "DH"]
+        # A key whose message was lost is in nobody's DH yet, and joins the thief's all the same.
+        made = [e for e in self.events if e.kind == "PUBLIC" and not e.detail]
+        pairs += [(self._inputs(other)[0], other.outputs[0][1]) for other in made]
         privates = {private for private, _ in pairs} & self.known
         publics = {public for _, public in pairs} & self.known
         # All pairs, also those that nobody ever joined.

@@ -77,7 +77,9 @@ def test_every_operation_of_the_initiator_is_named_as_in_the_specification(cast)
         step("DH2", "EK_A.private", "IK_B", section),
         step("DH3", "EK_A.private", "SPK_B", section),
         step("DH4", "EK_A.private", "OPK_B", section),
-        *KDF,
+        *KDF[:-1],
+        ("FORGET", ["EK_A.private"], [], "forget(EK_A.private)", section),
+        KDF[-1],
     ]
 
 
