@@ -3,17 +3,18 @@
 A scene may use every room but grading. It does the work that a widget must not do.
 """
 
+import base64
 from dataclasses import dataclass
 
 from x3dhlab import observe, plots, pqxdh, prekeys, session, x3dh
-from x3dhlab.attacks import binding, cloned, context, placement, weakened
+from x3dhlab.attacks import binding, cloned, context, inbox, low_order, placement, signing, weakened
 from x3dhlab.errors import DecryptionFailed, Malformed, Refused
 from x3dhlab.kem import SIZES
 from x3dhlab.keys import KeyPair
 from x3dhlab.layout import explain
 from x3dhlab.party import SERVER, LocalTransport, Party
 from x3dhlab.plots import Picture, compromise_over_time, message_sizes, shares
-from x3dhlab.primitives import deterministic, open_sealed, random_bytes, seal
+from x3dhlab.primitives import deterministic, dh, open_sealed, random_bytes, seal
 from x3dhlab.proof import stolen, verdicts
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.theatre import Theatre
@@ -524,8 +525,11 @@ def kdf_report(here: context.Situation):
             )
             for t in tries
         )
-        expected = context.specification_key(here)
-        return Report(context.derive(recipe, here), expected, findings)
+        key, expected = context.derive(recipe, here), context.specification_key(here)
+        bound = context.join(context.AD, recipe, here)
+        other = bound != context.join(context.AD, context.specified(here), here)
+        words = "The key is the specification's, the associated data is not."
+        return Report(key, expected, findings, words if key == expected and other else "")
 
     return derive
 
@@ -732,3 +736,151 @@ def _observed():
         seen.append((*keys, message.ephemeral_key))
     columns = zip(_ROLES, zip(*seen, strict=True), strict=True)
     return {name: " ".join(value.hex()[:6] for value in values) for name, values in columns}
+
+
+# Lesson 02: keys and signatures
+
+
+def flip_a_key_bit() -> Experiment:
+    """Turn over one of the 256 bits of a private or public key: does the result change?"""
+
+    def run(half, bit):
+        a, b = KeyPair.generate(), KeyPair.generate()
+        before = a.private if half == "private" else b.public
+        flipped = (int.from_bytes(before, "little") ^ 1 << bit).to_bytes(32, "little")
+        facts = {
+            f"byte {bit // 8} before": f"{before[bit // 8]:08b}",
+            f"byte {bit // 8} after": f"{flipped[bit // 8]:08b}",
+        }
+        if half == "private":
+            same = KeyPair.from_private(flipped).public == a.public
+            words = "The public key is the same." if same else "The public key is another one."
+        else:
+            same = dh(a.private, flipped) == dh(a.private, b.public)
+            words = "The secret is the same." if same else "The secret is another one."
+        return Outcome(NOTE, words, facts)
+
+    return Experiment(
+        "Turn over one bit of a key",
+        [
+            Choose("half", "Half of the key pair", ("private", "public"), "private"),
+            Number("bit", "Bit number", 0, 255, 100),
+        ],
+        run,
+    )
+
+
+def signed_bytes() -> Experiment:
+    """Bob signs some bytes, Alice checks some bytes, the server is honest or not."""
+
+    def run(signed, checked, on_failure, server):
+        forged = server != "honest"
+        meeting = signing.meet(checked, on_failure, signed=signed, forged=forged)
+        check = "fails" if meeting.obstacle else "passes"
+        facts = {"Alice's check": check, "Bob reads": meeting.bob_reads or "nothing"}
+        facts["the server, when IK_B is stolen later, reads"] = meeting.read_later or "nothing"
+        if meeting.read_later:
+            return Outcome(FALLS, "Alice used a forged prekey, and the server reads.", facts)
+        if forged:
+            return Outcome(HOLDS, "Alice stops: the prekey is not Bob's.", facts)
+        if meeting.bob_reads:
+            return Outcome(HOLDS, "Alice writes, and Bob reads.", facts)
+        return Outcome(FALLS, "Honest Bob cannot be reached: every check fails.", facts)
+
+    ways = tuple(signing.BYTES)
+    return Experiment(
+        "Which bytes are signed, which are checked?",
+        [
+            Choose("signed", "Bob signs", ways, signing.ENCODED),
+            Choose("checked", "Alice checks", ways, signing.RAW),
+            Choose("on_failure", "When the check fails", (signing.STOP, signing.GO_ON), "stop"),
+            Choose("server", "The server", ("honest", "exchanges Bob's prekeys"), "honest"),
+        ],
+        run,
+    )
+
+
+def show_clients() -> Picture:
+    """The figure of `signing.clients`."""
+    columns = list(signing.OUTCOMES)
+    title = "Bob signs 33 bytes: what happens to four clients"
+    return plots.verdicts(signing.clients(), columns, title=title)
+
+
+def write_as_nobody() -> Experiment:
+    """Choose a key without owner and a check; a first message under it goes to Bob."""
+    nobody = "a random key"
+
+    def run(key, check):
+        public = KeyPair.generate().public if key == nobody else low_order.LOW_ORDER[key]
+        contact = low_order.write_as_nobody(public, check)
+        facts = {"IK_A = EK_A": f"{public.hex()[:12]} … {public.hex()[-6:]}"}
+        if contact.secret:
+            facts["Bob's SK"] = f"{contact.secret.hex()[:16]} …"
+        if contact.read:
+            return Outcome(FALLS, "Bob reads a message that nobody's key wrote.", facts)
+        return Outcome(HOLDS, f"No: {contact.refused}.", facts)
+
+    return Experiment(
+        "A message from nobody",
+        [
+            Choose("key", "The key", (*low_order.LOW_ORDER, nobody), "0"),
+            Choose("check", "Bob's check", tuple(low_order.CHECKS), "no check"),
+        ],
+        run,
+    )
+
+
+# Lesson 06: inboxes for first messages, and what a message costs
+
+_BURN = {"after the text has opened": False, "before": True}
+_RECORDS = {"a value derived from SK": "SK", "the bytes that arrived": "bytes", "none": "none"}
+_UNKNOWN = {"refuse": False, "go on without a one-time key": True}
+_DELIVERIES = {
+    "garbage for every one-time key": inbox.burn_with_garbage,
+    "the same bytes again, no one-time key": inbox.replay,
+    "the same bytes again, with a one-time key": lambda rules: inbox.replay(rules, one_time=True),
+    "again with bit 255 of EK_A flipped": lambda rules: inbox.replay(
+        rules, change=inbox.rewritten
+    ),
+    "again with EK_A as 1/u": lambda rules: inbox.replay(
+        rules, change=lambda data: inbox.rewritten(data, inbox.with_small_point)
+    ),
+    "a number without a key": inbox.hidden_downgrade,
+}
+
+
+def your_inbox() -> Experiment:
+    """Choose the rules of an inbox and an attack; both run anew at every change."""
+
+    def run(attack, burn, record, unknown):
+        rules = inbox.Rules(_BURN[burn], _RECORDS[record], _UNKNOWN[unknown])
+        result = _DELIVERIES[attack](rules)
+        return Outcome(FALLS if result.succeeded else HOLDS, result.sentence, result.facts)
+
+    controls = [
+        Choose("attack", "Mallory delivers", tuple(_DELIVERIES), "garbage for every one-time key"),
+        Choose("burn", "Bob burns the one-time key", tuple(_BURN), "before"),
+        Choose("record", "He keeps a record of", tuple(_RECORDS), "none"),
+        Choose("unknown", "A number he does not know", tuple(_UNKNOWN), "refuse"),
+    ]
+    return Experiment("An inbox with the rules you choose", controls, run)
+
+
+def sizes_on_the_wire(lengths) -> dict[str, list[int]]:
+    """Message → its size for a text of each length, counted on real messages."""
+    found = {name: [] for name in ("first message", "later message", "design E", "design E, base64")}
+    for length in lengths:
+        text = bytes(length)
+        first, later = _measured(text, {"protocol": x3dh})
+        raw = inbox.design_e_message(random_bytes(32), text)
+        sizes = first, later, len(raw), len(base64.b64encode(raw))
+        for name, size in zip(found, sizes, strict=True):
+            found[name].append(size)
+    return found
+
+
+def show_sizes(lengths=(5, 20, 50, 100, 200, 400, 700, 999)) -> Picture:
+    """The figure of `sizes_on_the_wire`, with design E's claim as a line."""
+    title = "Size on the wire in percent of the text"
+    return plots.growth(lengths, sizes_on_the_wire(lengths), claim=("claimed: 105 %", 105), title=title)

@@ -9,9 +9,9 @@ import anywidget
 _STATIC = files("x3dhlab.widgets") / "static"
 
 
-def module(name: str) -> str:
-    """The ES module of the widget `name`: the shared helpers, then its own file."""
-    return "\n".join(_read(file) for file in ("shared.js", f"{name}.js"))
+def module(name: str, *helpers: str) -> str:
+    """The ES module of the widget `name`: the shared helpers, those named, then its own file."""
+    return "\n".join(_read(f"{file}.js") for file in ("shared", *helpers, name))
 
 
 def style(*names: str) -> str:
