@@ -1,9 +1,10 @@
 """Every task of the course, by id, in the order of the lessons."""
 
 from x3dhlab.grading.task import Task
-from x3dhlab.grading.tasks import start, x3dh
+from x3dhlab.grading.tasks import first_message, kdf, keys, offline, prekeys, start, x3dh
 
-TASKS: dict[str, Task] = {task.id: task for task in (*start.TASKS, *x3dh.TASKS)}
+_LESSONS = (start, offline, keys, prekeys, x3dh, kdf, first_message)
+TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
 
 def of_lesson(number: str) -> list[Task]:

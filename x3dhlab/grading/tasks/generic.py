@@ -54,3 +54,23 @@ def changed_argument(function: str, reference: str, change: str) -> Mistake:
         "The function changed an argument that belongs to its caller.",
         "Read from the argument, do not write, pop or sort in it; copy it first if you must.",
     )
+
+
+def replaced(source: str, *changes) -> str:
+    """The source with each (old, new) applied; a change that fits nowhere is an error."""
+    for old, new in changes:
+        if old not in source:
+            raise ValueError(f"nothing to replace: {old}")
+        source = source.replace(old, new)
+    return source
+
+
+def variants(reference: str, *rows) -> tuple[Mistake, ...]:
+    """Mistakes that differ from the reference by a few words.
+
+    A row is (name, misconception, cure, (old, new), …).
+    """
+    return tuple(
+        Mistake(name, replaced(reference, *changes), misconception, cure)
+        for name, misconception, cure, *changes in rows
+    )

@@ -34,7 +34,7 @@ _HELLO = Task(
     why="Cryptography works on bytes, and UTF-8 turns every name into bytes.",
     points=1,
     minutes=1,
-    section="Lesson 00, “Your first task”",
+    section="Lesson 00, “Your turn”",
     modules=(),
     hints=Hints(
         "The result is bytes. Which method of a str gives bytes?",
@@ -118,7 +118,7 @@ _SHARED_SECRET = Task(
     why="Your private key and the peer's public key give the secret that the peer computes too.",
     points=2,
     minutes=3,
-    section="Lesson 00, “The first black box: DH”; RFC 7748 §6.1",
+    section="Lesson 00, “Box 1: Diffie-Hellman”; RFC 7748 §6.1",
     modules=("primitives",),
     hints=Hints(
         "Which of the four black boxes gives two people the same secret?",

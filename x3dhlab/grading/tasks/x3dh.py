@@ -242,18 +242,10 @@ IK_IN_DH4 = (
 )
 
 
-def _replaced(source, *changes):
-    """The source with each (old, new) applied; a change that fits nowhere is an error."""
-    for old, new in changes:
-        if old not in source:
-            raise ValueError(f"nothing to replace: {old}")
-        source = source.replace(old, new)
-    return source
-
-
 def _variants(reference, table):
     return tuple(
-        Mistake(name, _replaced(reference, *changes), *texts) for name, texts, changes in table
+        Mistake(name, generic.replaced(reference, *changes), *texts)
+        for name, texts, changes in table
     )
 
 
@@ -281,7 +273,7 @@ _INITIATOR = Task(
     why="Each value joins two keys in the fixed order, and DH4 is there only when it is used.",
     points=3,
     minutes=8,
-    section="Lesson 04, “Alice computes”; X3DH §3.3",
+    section="Lesson 04, “Alice's four”; X3DH §3.3",
     modules=("primitives",),
     hints=Hints(
         "Write down the four pairs of keys first. Which of Alice's keys is in three of them?",
@@ -385,7 +377,7 @@ _RESPONDER = Task(
     why="Bob has the other private half of every pair, so he gets Alice's values in her order.",
     points=3,
     minutes=8,
-    section="Lesson 04, “Bob computes”; X3DH §3.4",
+    section="Lesson 04, “Bob's four”; X3DH §3.4",
     modules=("primitives",),
     hints=Hints(
         "For each of Alice's four pairs: which of the two keys is Bob's?",
@@ -537,7 +529,7 @@ _INITIATE = Task(
     why="The signature is checked before any key is used, and the secret joins all four results.",
     points=5,
     minutes=12,
-    section="Lesson 04, “The whole handshake”; X3DH §3.3",
+    section="Lesson 04, “Before the first Diffie-Hellman”; X3DH §3.3",
     modules=("primitives", "errors", "wire"),
     hints=Hints(
         "In which order must the steps come, if the server may lie?",
@@ -556,14 +548,16 @@ _INITIATE = Task(
         Mistake("check after use", _AFTER, *_LATE),
         Mistake(
             "signature over the raw key",
-            _replaced(INITIATE, ('encode_key(bundle["signed_prekey"])', 'bundle["signed_prekey"]')),
+            generic.replaced(
+                INITIATE, ('encode_key(bundle["signed_prekey"])', 'bundle["signed_prekey"]')
+            ),
             "The signature covers Encode(SPK_B), 33 bytes. You checked it over the raw 32 bytes.",
             'Give `verify` the encoded key: encode_key(bundle["signed_prekey"]).',
             tell=r"verify\([^,]+,\s*bundle\[.signed_prekey.\]\s*,",
         ),
         Mistake(
             "signature checked with one's own key",
-            _replaced(
+            generic.replaced(
                 INITIATE, ('verify(\n        bundle["identity_key"]', "verify(identity_public")
             ),
             "The signature is checked with Alice's own identity key. Bob made it with his.",
