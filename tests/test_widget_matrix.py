@@ -198,6 +198,12 @@ def test_without_a_one_time_prekey_two_stolen_keys_open_the_first_message():
     assert truth_of(scenes.handshake_matrix(one_time=True, id="b"))[pair] == "..."
 
 
+def test_only_a_deleted_one_time_prekey_protects_the_first_message_from_a_later_theft():
+    phone = "Bob's phone after message 1"
+    assert truth_of(scenes.handshake_matrix(one_time=False, id="a"))[phone] == "xxx"
+    assert truth_of(scenes.handshake_matrix(one_time=True, id="b"))[phone] == ".xx"
+
+
 def test_the_handshake_matrix_follows_the_secrets():
     found = truth_of(scenes.handshake_matrix())
     assert found["both identity keys"] == found["SK"] == "..."
