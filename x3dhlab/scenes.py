@@ -840,9 +840,7 @@ _DELIVERIES = {
     "garbage for every one-time key": inbox.burn_with_garbage,
     "the same bytes again, no one-time key": inbox.replay,
     "the same bytes again, with a one-time key": lambda rules: inbox.replay(rules, one_time=True),
-    "again with bit 255 of EK_A flipped": lambda rules: inbox.replay(
-        rules, change=inbox.rewritten
-    ),
+    "again with bit 255 of EK_A flipped": lambda rules: inbox.replay(rules, change=inbox.rewritten),
     "again with EK_A as 1/u": lambda rules: inbox.replay(
         rules, change=lambda data: inbox.rewritten(data, inbox.with_small_point)
     ),
@@ -869,7 +867,9 @@ def your_inbox() -> Experiment:
 
 def sizes_on_the_wire(lengths) -> dict[str, list[int]]:
     """Message → its size for a text of each length, counted on real messages."""
-    found = {name: [] for name in ("first message", "later message", "design E", "design E, base64")}
+    found = {
+        name: [] for name in ("first message", "later message", "design E", "design E, base64")
+    }
     for length in lengths:
         text = bytes(length)
         first, later = _measured(text, {"protocol": x3dh})
@@ -883,4 +883,6 @@ def sizes_on_the_wire(lengths) -> dict[str, list[int]]:
 def show_sizes(lengths=(5, 20, 50, 100, 200, 400, 700, 999)) -> Picture:
     """The figure of `sizes_on_the_wire`, with design E's claim as a line."""
     title = "Size on the wire in percent of the text"
-    return plots.growth(lengths, sizes_on_the_wire(lengths), claim=("claimed: 105 %", 105), title=title)
+    return plots.growth(
+        lengths, sizes_on_the_wire(lengths), claim=("claimed: 105 %", 105), title=title
+    )
