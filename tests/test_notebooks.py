@@ -6,13 +6,15 @@ import statistics
 
 import pytest
 
-from x3dhlab import authoring, course
+from x3dhlab import authoring, course, plots, widgets
+from x3dhlab.widgets.base import View
 
 ROOT = course.root()
-LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+GALLERY = ROOT / "notebooks" / "gallery.ipynb"
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
-ALL = [*LESSONS, *EXERCISES, *SOLUTIONS]
+ALL = [*LESSONS, *EXERCISES, *SOLUTIONS, GALLERY]
 
 MAX_LINES, MEDIAN_LINES = 15, 5
 MAX_BYTES = 300_000
@@ -50,7 +52,7 @@ def visible(markdown):
 
 
 each = pytest.mark.parametrize("path", ALL, ids=name)
-each_lesson = pytest.mark.parametrize("path", LESSONS, ids=name)
+each_lesson = pytest.mark.parametrize("path", [*LESSONS, GALLERY], ids=name)
 each_exercise = pytest.mark.parametrize("path", EXERCISES, ids=name)
 
 
@@ -59,7 +61,9 @@ def test_there_are_lessons_exercises_and_solutions():
 
 
 def test_every_file_has_a_number_and_every_exercise_a_lesson_and_a_solution():
-    assert [p.name for p in ALL if not re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", p.name)] == []
+    unnumbered = [p for p in ALL if not re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", p.name)]
+    assert unnumbered == [GALLERY]
+    assert sorted((ROOT / "notebooks").glob("*.ipynb")) == sorted([*LESSONS, GALLERY])
     assert {p.name for p in EXERCISES} == {p.name for p in SOLUTIONS}
     assert {p.name for p in EXERCISES} <= {p.name for p in LESSONS}
     numbers = [p.name[:2] for p in LESSONS]
@@ -116,6 +120,16 @@ def test_a_lesson_has_something_to_do_within_150_words(path):
     for cell in cells[:first]:
         words += visible(course.source(cell))
     assert len(words) <= WORDS_BEFORE_CODE
+
+
+def test_the_gallery_has_one_cell_for_each_widget_and_for_each_kind_of_figure():
+    kinds = [kind for kind in vars(widgets).values() if isinstance(kind, type)]
+    views = [kind for kind in kinds if issubclass(kind, View)]
+    figures = [f for f in vars(plots).values() if getattr(f, "__annotations__", {}).get("return")]
+    drawn = [output["data"] for output in outputs(load(GALLERY)) if "data" in output]
+    assert views and figures
+    assert sum("text/html" in data for data in drawn) == len(views)
+    assert sum("image/png" in data for data in drawn) == len(figures)
 
 
 @each_exercise

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 # Okabe and Ito's palette, distinct for every kind of colour vision.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#B84A00", "#00785A", "#AA4499"
+SHADES = 48  # colours of a PNG: the flat ones, and the steps of smooth edges
 SHOWN = 88  # pixels an inch on the page; the PNG has more, for sharp screens
 INK, QUIET, GRID, CARD = "#1a1a1a", "#595959", "#d9d9d9", "#ffffff"
 
@@ -44,9 +45,14 @@ def _figure(width, height):
 
 
 def _picture(figure, alt):
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return Picture(alt, stream.getvalue(), int(figure.get_figwidth() * SHOWN))
+    from PIL import Image
+
+    drawn, saved = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", metadata={"Software": None})
+    # A few flat colours: a palette makes the file a third as large, and notebooks stay light.
+    image = Image.open(drawn).convert("RGB").quantize(SHADES, dither=Image.Dither.NONE)
+    image.save(saved, format="png", optimize=True)
+    return Picture(alt, saved.getvalue(), int(figure.get_figwidth() * SHOWN))
 
 
 def verdicts(
