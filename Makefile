@@ -63,7 +63,14 @@ test: $(VENV)/test.stamp
 	fi
 	@echo "All checks passed."
 
-test-full: test
+# nbgrader brings extensions of JupyterLab, so it lives in an environment of its own.
+$(VENV)/nbgrader.stamp: $(VENV)/test.stamp
+	@echo "Installing nbgrader beside the course (once) ..."
+	@.ci/venv "$(VENV)/nbgrader" "$(PYTHON)"
+	@.ci/install "$(VENV)/nbgrader" . nbgrader
+	@touch $@
+
+test-full: test $(VENV)/nbgrader.stamp
 	@echo "[full] the long counts"
 	@$(BIN)/python -m pytest -n 2 -m full
 

@@ -3,6 +3,7 @@
     python -m x3dhlab.authoring            both: what `make notebooks` does
     python -m x3dhlab.authoring NAME ...   only the notebooks whose path contains a NAME
     python -m x3dhlab.authoring --check    exit code 1 when a committed exercise is out of date
+    python -m x3dhlab.authoring --nbgrader DIR    make an nbgrader course of the solutions
 
 A solution marks what a learner writes:
 
@@ -23,6 +24,7 @@ from pathlib import Path
 import nbformat
 
 from x3dhlab import course
+from x3dhlab.grading.tasks import TASKS
 
 STUB = 'raise NotImplementedError("your code here")'
 LEFT_OUT = {"solution", "teaching"}
@@ -104,6 +106,65 @@ def _generated(path):
 def _load(path):
     """As plain data: a version 4.5 notebook, in which every cell has an id."""
     return nbformat.read(path, as_version=4)
+
+
+# The same course for nbgrader
+
+NBGRADER_CONFIG = f"""# Made by x3dhlab.authoring. Students see the same stub as in the exercises.
+c = get_config()
+c.CourseDirectory.course_id = "x3dh"
+c.ClearSolutions.code_stub = {{"python": {STUB!r}}}
+"""
+
+
+def nbgrader_from(solution: dict) -> dict:
+    """The nbgrader source of a solution: marked regions to clear, checks that give points."""
+    cells = [_nbgrader_cell(cell) for cell in solution["cells"] if not _tags(cell) & LEFT_OUT]
+    return course.without_outputs(
+        {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    )
+
+
+def _nbgrader_cell(cell):
+    text = course.source(cell)
+    tasks = course.tasks_of({"cells": [cell]})
+    if cell["cell_type"] == "code" and tasks:
+        return _nbgrader_check(cell, text, tasks)
+    if cell["cell_type"] == "code" and "### BEGIN SOLUTION" in text:
+        about = _about(f"answer-{cell['id']}", solution=True)
+        return cell | {"metadata": {"nbgrader": about}}
+    return dict(cell)
+
+
+def _nbgrader_check(cell, text, tasks):
+    """What the learner sees stays; a hidden part raises when the answer is wrong."""
+    hidden = [f"require({task!r}, {function})" for task, function in tasks.items()]
+    hidden = "\n".join(["from x3dhlab.grading import require", "", *hidden])
+    text += f"\n### BEGIN HIDDEN TESTS\n{hidden}\n### END HIDDEN TESTS"
+    points = sum(TASKS[task].points for task in tasks)
+    name = "-".join(tasks).replace(".", "-")
+    about = _about(name, grade=True, locked=True, points=points)
+    return cell | {"metadata": {"nbgrader": about}, "source": text}
+
+
+def _about(name, **more):
+    plain = {"grade": False, "solution": False, "locked": False, "task": False}
+    return plain | {"schema_version": 3, "grade_id": name, "cell_type": "code"} | more
+
+
+def write_nbgrader(folder: Path, names=()) -> list[Path]:
+    """Write an nbgrader course: its settings, and an assignment for each solution, or some."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "nbgrader_config.py").write_text(NBGRADER_CONFIG, encoding="utf-8")
+    written = []
+    for name, path in _notebooks("solutions").items():
+        if names and not any(part in name for part in names):
+            continue
+        target = folder / "source" / path.stem / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(course.to_bytes(nbgrader_from(_load(path))))
+        written.append(target)
+    return written
 
 
 # The form in which notebooks are committed
@@ -200,7 +261,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m x3dhlab.authoring")
     parser.add_argument("names", nargs="*", help="parts of paths, such as solutions/04")
     parser.add_argument("--check", action="store_true", help="only compare the exercises")
+    parser.add_argument("--nbgrader", metavar="DIR", type=Path, help="make an nbgrader course")
     options = parser.parse_args(arguments)
+    if options.nbgrader:
+        for path in write_nbgrader(options.nbgrader, options.names):
+            print(f"wrote {path}")
+        return 0
     if options.check:
         return _check()
     for path in [*_notebooks("notebooks").values(), *_notebooks("solutions").values()]:
