@@ -97,7 +97,7 @@ def themed(lab):
     page, _ = lab
 
     def give(theme, width):
-        page.set_viewport_size({"width": width, "height": 1500})
+        page.set_viewport_size({"width": width, "height": 1500 if width > 800 else 3600})
         page.emulate_media(color_scheme=theme.lower())
         page.evaluate(
             "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
@@ -368,5 +368,11 @@ def test_the_first_picture_comes_after_its_cell(lab, record_property, capsys):
         assert page.locator(selector).count() >= 1
 
 
+def of_the_theme_switch(problem):
+    """JupyterLab removes a style sheet twice when its theme changes, also without any widget."""
+    places = [line for line in problem.split("\n") if line.strip().startswith("at ")]
+    return "removeChild" in problem and places and all("/jlab_core." in line for line in places)
+
+
 def test_the_console_stays_clean(lab):
-    assert lab[1] == []
+    assert [problem for problem in lab[1] if not of_the_theme_switch(problem)] == []

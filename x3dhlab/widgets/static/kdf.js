@@ -343,10 +343,10 @@ class Workbench {
     this.opened ??= new Map();
     const box = h(
       "details",
-      { class: `k-finding ${verdict}`, open: this.opened.get(name) ?? verdict === "falls", ontoggle: () => this.opened.set(name, box.open) },
+      { class: `k-finding ${verdict}`, open: this.opened.get(name) ?? verdict === "falls" },
       h(
         "summary",
-        { "data-lm-suppress-shortcuts": "true" },
+        { "data-lm-suppress-shortcuts": "true", onclick: () => this.opened.set(name, !box.open) },
         h("span", { class: "k-mark", "aria-hidden": "true" }, mark),
         h("b", {}, name),
         number ? h("span", { class: "q-badge" }, number) : null,
