@@ -20,6 +20,7 @@ from x3dhlab.widgets.kdf import Block, Finding, KdfWorkbench, Report, Row
 from x3dhlab.widgets.lineage import KeyLineage
 from x3dhlab.widgets.matrix import CompromiseMatrix, Heading, Truth
 from x3dhlab.widgets.player import ProtocolPlayer
+from x3dhlab.widgets.puzzles import FreeAnswer, Match, Order, Pair, Step
 from x3dhlab.widgets.questions import Option, Predict, Quiz
 from x3dhlab.widgets.theatre import RatchetTheatre
 
@@ -35,18 +36,23 @@ __all__ = [
     "CompromiseMatrix",
     "Experiment",
     "Finding",
+    "FreeAnswer",
     "Heading",
     "KdfWorkbench",
     "KeyLineage",
+    "Match",
     "Number",
     "Option",
+    "Order",
     "Outcome",
+    "Pair",
     "Predict",
     "ProtocolPlayer",
     "Quiz",
     "RatchetTheatre",
     "Report",
     "Row",
+    "Step",
     "Text",
     "Truth",
 ]

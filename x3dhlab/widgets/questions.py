@@ -5,6 +5,7 @@ or the picture that a saved notebook keeps.
 """
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -28,8 +29,8 @@ class Option:
     cell: str = ""
 
 
-def bank(id: str) -> tuple[str, list[Option]]:
-    """The question `id` and its options, from the course's own collection.
+def entry(id: str) -> dict:
+    """The question `id` as it stands in the course's own collection.
 
     `"04.kci"` is the table `kci` of `questions/04.toml`. The texts stand there and not in the
     lesson, so that the answer is not in the cell above the question. Raises `ValueError`.
@@ -39,7 +40,18 @@ def bank(id: str) -> tuple[str, list[Option]]:
     tables = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     if name not in tables:
         raise ValueError(f"the course has no question {id!r}")
-    return tables[name]["question"], [Option(**option) for option in tables[name]["options"]]
+    return tables[name]
+
+
+def bank(id: str, part: str = "options", make: Callable = Option) -> tuple[str, list]:
+    """The question `id` of the collection and its parts, each made by `make`.
+
+    Raises `ValueError` if there is no such question, or if it is of another kind.
+    """
+    table = entry(id)
+    if part not in table:
+        raise ValueError(f"the question {id!r} is of the kind {table['kind']!r}")
+    return table["question"], [make(**fields) for fields in table[part]]
 
 
 class Predict(View):
@@ -119,7 +131,7 @@ class Predict(View):
         return f"Predicted: {self.outcome['text']} ({self.outcome['confidence']})."
 
     def _text(self):
-        return _form("Prediction", self.asked, self._status())
+        return form("Prediction", self.asked, self._status())
 
     def _svg(self):
         return drawing.card("Prediction", self.asked, self._status())
@@ -200,15 +212,20 @@ class Quiz(View):
         return f"Answered: {texts}."
 
     def _text(self):
-        return _form("Question", self.asked, self._status())
+        return form("Question", self.asked, self._status())
 
     def _svg(self):
         return drawing.card("Question", self.asked, self._status())
 
 
-def _checked(id, question, options):
+def check_asked(id, question):
+    """Raise `ValueError` for a question without an id or without words."""
     if not all(isinstance(text, str) and text.strip() for text in (id, question)):
         raise ValueError("a question needs an id and a text")
+
+
+def _checked(id, question, options):
+    check_asked(id, question)
     made = [Option(option) if isinstance(option, str) else option for option in options]
     if any(not isinstance(option, Option) or not option.text for option in made):
         raise ValueError(f"the options of {id!r} must be strings or Option")
@@ -230,7 +247,8 @@ def record(kind, name, value):
     return ""
 
 
-def _form(kind, asked, status):
+def form(kind, asked, status):
+    """A question as text: its options in the order shown, and what was answered."""
     lines = [f"{kind} {asked['id']}: {asked['question']}"]
     lines += [f"  {number}. {text}" for number, text in enumerate(asked["options"], 1)]
     return "\n".join([*lines, status])

@@ -19,7 +19,7 @@ class RatchetTheatre(View):
     """
 
     _esm = module("theatre", "drag")
-    _css = style("theatre")
+    _css = style("drag", "theatre")
     title = traitlets.Unicode("").tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
     proof = traitlets.Dict().tag(sync=True)
