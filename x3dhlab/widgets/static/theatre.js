@@ -46,7 +46,7 @@ function render({ model, el }) {
   const phones = scene().phones.map(makePhone);
   const network = h("div", { class: "t-network", role: "group", "aria-label": "The network", tabindex: "-1" });
   const thief = h("div", { class: "t-thief", role: "group", "aria-label": "The thief" });
-  const steps = h("ol", { class: "t-steps", start: "1" });
+  const steps = h("ol", { class: "t-steps", tabindex: "0", "aria-label": "Steps so far" });
   const summary = h("summary", { "data-lm-suppress-shortcuts": "true" });
   const log = h("details", { class: "t-log" }, summary, steps);
   root.append(
@@ -176,7 +176,7 @@ function render({ model, el }) {
       phone.read,
       h("div", { class: "t-small" }, view.read.length ? `${phone.name} has read` : `${phone.name} has read nothing`),
       view.read.length
-        ? h("ul", {}, ...view.read.map((item) => h("li", {}, h("span", { class: "t-number" }, String(item.number)), h("span", {}, item.text))))
+        ? h("ul", { tabindex: view.read.length > 6 ? "0" : null }, ...view.read.map((item) => h("li", {}, h("span", { class: "t-number" }, String(item.number)), h("span", {}, item.text))))
         : null,
     );
   }
@@ -330,7 +330,7 @@ function render({ model, el }) {
           h("li", { class: phone.readable ? "bad" : phone.ready ? "good" : "" }, phone.ready ? padlock(phone.readable) : null, h("span", {}, healing(phone))),
         ),
       ),
-      h("ul", { class: "t-verdicts" }, ...messages.map(drawVerdict)),
+      h("ul", { class: "t-verdicts", tabindex: messages.length > 8 ? "0" : null }, ...messages.map(drawVerdict)),
     );
   }
 
