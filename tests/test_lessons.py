@@ -28,7 +28,9 @@ def cells(path, kind):
 
 
 def asked(path):
-    return re.findall(r'(?:Predict|Quiz)\("([^"]+)"\)', "\n".join(cells(path, "code")))
+    return re.findall(
+        r'(?:Predict|Quiz|Order|Match|FreeAnswer)\("([^"]+)"\)', "\n".join(cells(path, "code"))
+    )
 
 
 def headings(path):
@@ -61,6 +63,8 @@ def test_each_lesson_has_two_predictions_and_four_questions(lesson):
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_every_option_is_explained_and_every_wrong_answer_links_to_its_cell(lesson):
     for name, entry in BANKS[lesson.name[:2]].items():
+        if "options" not in entry:
+            continue
         assert any(option.get("correct") for option in entry["options"]), name
         for option in entry["options"]:
             assert option["why"], (name, option["text"])
@@ -69,9 +73,23 @@ def test_every_option_is_explained_and_every_wrong_answer_links_to_its_cell(less
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_every_step_and_pair_is_explained_and_every_free_answer_has_a_model(lesson):
+    for name, entry in BANKS[lesson.name[:2]].items():
+        for part in (*entry.get("steps", ()), *entry.get("pairs", ())):
+            assert part["why"], (name, part)
+        assert entry["kind"] != "free" or (entry["model"] and entry["points"]), name
+
+
+def reasons_of(entry):
+    parts = [*entry.get("options", ()), *entry.get("steps", ()), *entry.get("pairs", ())]
+    model = [entry["model"]] if "model" in entry else []
+    return [*model, *(part["why"] for part in parts)]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_no_lesson_shows_which_option_is_right(lesson):
     number = lesson.name[:2]
-    reasons = [o["why"] for entry in BANKS[number].values() for o in entry["options"]]
+    reasons = [reason for entry in BANKS[number].values() for reason in reasons_of(entry)]
     saved = lesson.read_text(encoding="utf-8")
     assert not [reason for reason in reasons if reason in saved]
     assert "correct=True" not in saved
