@@ -311,3 +311,24 @@ def growth(
     axes.legend(frameon=False, fontsize=9)
     axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
     return _picture(figure, f"{title}. {'; '.join(words)}. The line: {claim[0]}.")
+
+
+def levels(curves: dict[str, list[int]], *, target: int, title: str, along: str) -> Picture:
+    """Levels over time, one curve each, with a line at the target and each curve's name at it."""
+    figure, axes = _figure(8.2, 3.4)
+    styles = zip((ORANGE, BLUE, GREEN, PURPLE), ("-", "--", "-.", ":"), strict=True)
+    for (name, values), (colour, style) in zip(curves.items(), styles, strict=False):
+        axes.plot(values, style, color=colour, linewidth=2, drawstyle="steps-post", label=name)
+    axes.axhline(target, color=QUIET, linewidth=1)
+    axes.text(0, target, f"target {target}", color=QUIET, fontsize=9, va="bottom")
+    axes.set_ylim(0, 1.15 * max(target, *map(max, curves.values())))
+    axes.set_xlabel(along, color=INK, fontsize=9)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
+    words = "; ".join(
+        f"{name} falls to {min(values)}, and from its lowest point rises to "
+        f"{max(values[values.index(min(values)) :])}"
+        for name, values in curves.items()
+    )
+    return _picture(figure, f"{title}. Target {target}. {words}.")

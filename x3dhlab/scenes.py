@@ -7,7 +7,17 @@ import base64
 from dataclasses import dataclass
 
 from x3dhlab import observe, plots, pqxdh, prekeys, session, x3dh
-from x3dhlab.attacks import binding, cloned, context, inbox, low_order, placement, signing, weakened
+from x3dhlab.attacks import (
+    binding,
+    cloned,
+    context,
+    inbox,
+    low_order,
+    placement,
+    pools,
+    signing,
+    weakened,
+)
 from x3dhlab.errors import DecryptionFailed, Malformed, Refused
 from x3dhlab.kem import SIZES
 from x3dhlab.keys import KeyPair
@@ -803,7 +813,7 @@ def signed_bytes() -> Experiment:
 def show_clients() -> Picture:
     """The figure of `signing.clients`."""
     columns = list(signing.OUTCOMES)
-    title = "Bob signs 33 bytes: what happens to four clients"
+    title = "Four clients; Bob signs 33 bytes"
     return plots.verdicts(signing.clients(), columns, title=title)
 
 
@@ -885,4 +895,82 @@ def show_sizes(lengths=(5, 20, 50, 100, 200, 400, 700, 999)) -> Picture:
     title = "Size on the wire in percent of the text"
     return plots.growth(
         lengths, sizes_on_the_wire(lengths), claim=("claimed: 105 %", 105), title=title
+    )
+
+
+# Lesson 03: publishing prekeys
+
+
+def refill_rule() -> Experiment:
+    """Choose a refill rule; strangers fetch bundles from a real store, the phone refills."""
+    fixed, fill = "always the same number", "fill up to 100"
+
+    def run(low, how, amount, every):
+        rule = pools.Rule(low=low, fixed=amount if how == fixed else None, every=every)
+        life = pools.live(rule)
+        facts = {
+            "refills in 240 requests": len(life.refills),
+            "highest level after a refill": life.refilled_to,
+            "requests without a one-time key": life.without_key,
+        }
+        if life.without_key:
+            return Outcome(FALLS, f"{life.without_key} people got no one-time key.", facts)
+        if life.refills and life.refilled_to < rule.target:
+            words = f"No refill reaches {rule.target}: {life.refilled_to} is the highest level."
+            return Outcome(FALLS, words, facts)
+        return Outcome(HOLDS, "Everybody got a key, and the pool reaches its target.", facts)
+
+    return Experiment(
+        "A pool of 100 keys, and 240 people who write to Bob",
+        [
+            Number("low", "Refill when fewer are left than", 1, 100, 20),
+            Choose("how", "How much", (fixed, fill), fixed),
+            Number("amount", "The same number is", 1, 100, 50),
+            Number("every", "The phone looks after how many requests", 1, 120, 1),
+        ],
+        run,
+    )
+
+
+def refills() -> dict[str, list[int]]:
+    """Rule → the level of the pool after each of 240 requests."""
+    return {
+        "50 more, below 20": pools.live(pools.DESIGN_C).levels,
+        "fill up to 100, below 20": pools.live(pools.FILL_UP).levels,
+    }
+
+
+def show_refills() -> Picture:
+    """The figure of `refills`."""
+    title = "One-time keys left on the server"
+    return plots.levels(refills(), target=100, title=title, along="requests for Bob's bundle")
+
+
+def drain_the_pool() -> Experiment:
+    """Mallory asks for Bob's bundle many times; then Alice wants to write."""
+    strict, soft = "refuses without a one-time key", "goes on without one"
+
+    def run(requests, accounts, limit, client):
+        drained = pools.drain(requests, accounts, pools.BURST if limit else None)
+        got = drained.bundle.one_time_prekey is not None
+        facts = {
+            "requests refused": drained.refused,
+            "keys left when Alice comes": drained.left,
+            "Alice gets a one-time key": "yes" if got else "no",
+        }
+        if got:
+            return Outcome(HOLDS, "Alice writes, with all four terms.", facts)
+        if client == strict:
+            return Outcome(FALLS, "Nobody can start a conversation with Bob.", facts)
+        return Outcome(NOTE, "Alice writes, with three terms.", facts)
+
+    return Experiment(
+        "Mallory empties Bob's pool of 100",
+        [
+            Number("requests", "Mallory's requests", 0, 400, 100),
+            Number("accounts", "from how many accounts", 1, 40, 1),
+            Check("limit", f"At most {pools.BURST} for one account and one target", False),
+            Choose("client", "Alice's client", (strict, soft), strict),
+        ],
+        run,
     )
