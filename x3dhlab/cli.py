@@ -126,29 +126,9 @@ def grade(
 @app.command()
 def status(folder: Workspace = None):
     """Show what is done and what is next."""
-    from x3dhlab import course
+    from x3dhlab.status import status as examine
 
-    place = _place(folder)
-    standings = course.standing(place)
-    for standing in standings:
-        print(_status_line(standing))
-    print(_next_step(standings))
-
-
-def _status_line(standing):
-    lesson, open_tasks = standing.lesson, standing.open
-    count = f"{len(standing.passed)} of {len(lesson.tasks)} tasks" if lesson.tasks else "no tasks"
-    done = bool(lesson.tasks) and not open_tasks
-    word = "done" if done else "begun" if standing.begun or standing.passed else ""
-    return f"{lesson.number}  {lesson.title:<40}  {count:<12}  {word}".rstrip()
-
-
-def _next_step(standings):
-    for standing in standings:
-        if standing.open:
-            file = standing.lesson.file
-            return f"\nNext: {standing.open[0]}, in exercises/{file} (lesson: notebooks/{file})"
-    return "\nEvery task is done."
+    print(examine(folder))
 
 
 @app.command()
@@ -165,17 +145,25 @@ def reset(
 
 
 @app.command()
-def update(folder: Workspace = None):
+def update(
+    folder: Workspace = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show how a new version differs from yours.")
+    ] = False,
+):
     """Bring newer lessons; your answers stay as they are."""
     from x3dhlab import course
 
-    changes = course.update(_place(folder))
+    place = _place(folder)
+    changes = course.update(place)
     _list("New", changes.new)
     _list("Renewed", changes.renewed)
     _list("Yours, kept as it is", changes.kept)
     _list("No longer in the course, kept", changes.retired)
     for name, beside in changes.offered.items():
         print(f"Yours, kept: {name}\n    the new version is beside it: {beside}")
+    for name, beside in course.differing(place).items() if diff else ():
+        print(course.difference(place, name, beside), end="")
     if not (changes.new or changes.renewed or changes.offered):
         print("Everything is up to date.")
 

@@ -8,6 +8,7 @@ at the start of a file name is the only ordering.
 
 import ast
 import contextlib
+import difflib
 import errno
 import hashlib
 import json
@@ -260,6 +261,32 @@ def _offer(folder, manifest, name, content):
             manifest["offered"][beside] = fingerprint(beside, content)
             return beside
     raise CourseProblem(f"There are too many new versions beside {name}: please delete some.")
+
+
+def differing(folder: Path) -> dict[str, str]:
+    """The learner's files that have a newer version beside them → that version, the latest."""
+    folder, found = existing(folder), {}
+    for beside in sorted(_load_manifest(folder)["offered"]):
+        name = re.sub(r"\.new\d*(?=\.\w+$)", "", beside)
+        if (folder / name).exists() and (folder / beside).exists():
+            found[name] = beside
+    return found
+
+
+def difference(folder: Path, name: str, beside: str) -> str:
+    """A unified diff of what a person can read: cells of a notebook, lines of another file."""
+    mine, theirs = (_readable(Path(folder) / part) for part in (name, beside))
+    lines = difflib.unified_diff(mine, theirs, f"yours: {name}", f"new: {beside}", lineterm="")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _readable(path):
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix == ".ipynb":
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            cells = [(cell["cell_type"], source(cell)) for cell in json.loads(text)["cells"]]
+            text = "\n".join(f"# [{kind}]\n{body}\n" for kind, body in cells)
+    return text.splitlines()
 
 
 def _install(folder, manifest, name, content):

@@ -1,0 +1,74 @@
+"""What is done and what is next, in the terminal and in a notebook; and what `update` offers."""
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from x3dhlab import course, progress
+from x3dhlab.grading.tasks import TASKS
+from x3dhlab.status import Status, status
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
+    course.prepare(folder)
+    monkeypatch.setenv(progress.VARIABLE, str(folder / progress.FOLDER / progress.FILE))
+    return folder
+
+
+def passed(name):
+    progress.record("task", name, {"passed": True, "points": TASKS[name].points})
+
+
+def test_a_new_workspace_has_no_points_and_names_the_first_task(workspace):
+    found = status(workspace)
+    earned, possible = found.points
+    assert earned == 0 < possible
+    assert found.next.startswith("Next: start.hello, in exercises/00_start_here.ipynb")
+
+
+def test_a_passed_task_gives_its_points_and_is_no_longer_next(workspace):
+    passed("start.hello")
+    found = status(workspace)
+    assert found.points[0] == TASKS["start.hello"].points
+    assert "start.hello" not in found.next and "begun" in repr(found)
+
+
+def test_a_lesson_with_all_tasks_passed_is_done(workspace):
+    for task in status(workspace).standings[0].lesson.tasks:
+        passed(task)
+    assert repr(status(workspace)).splitlines()[0].endswith("done")
+
+
+def test_the_notebook_shows_the_same_facts_as_a_table(workspace):
+    passed("start.hello")
+    found = status(workspace)
+    table = ElementTree.fromstring(found._repr_html_().replace("<br>", ""))
+    heads = [row[0].text for row in table.findall("tr")[1:]]
+    assert [head[:2] for head in heads] == [s.lesson.number for s in found.standings]
+    caption = table.find("caption").text
+    assert found.next in caption and f"{found.points[0]} of {found.points[1]}" in caption
+    assert all(cell.get("scope") in ("row", "col") for cell in table.iter("th"))
+
+
+def test_a_title_is_escaped_in_the_table():
+    lesson = course.Lesson("00", "x", "<b>&", ())
+    shown = Status((course.Standing(lesson, (), False),))._repr_html_()
+    assert "<b>" not in shown and "&lt;b&gt;&amp;" in shown
+
+
+def test_update_shows_what_changed_on_both_sides(workspace, monkeypatch):
+    name = "exercises/00_start_here.ipynb"
+    mine = (workspace / name).read_text().replace("Hello, ", "Good day, ")
+    (workspace / name).write_text(mine)
+    newer = dict(course.course_files())
+    newer[name] = newer[name].replace(b"Hello, ", b"Hi, ")
+    monkeypatch.setattr(course, "course_files", lambda: newer)
+    assert course.differing(workspace) == {}
+    course.update(workspace)
+    ((found, beside),) = course.differing(workspace).items()
+    lines = course.difference(workspace, found, beside).splitlines()
+    assert found == name and (workspace / name).read_text() == mine
+    assert any(line.startswith("-") and "Good day, " in line for line in lines)
+    assert any(line.startswith("+") and "Hi, " in line for line in lines)

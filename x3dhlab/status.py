@@ -1,0 +1,95 @@
+"""What a learner has done, and what is next: as text for the terminal, as a table in a notebook."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+
+from x3dhlab import course
+from x3dhlab.course import Standing
+from x3dhlab.grading.tasks import TASKS
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Every lesson with its tasks; a notebook shows it as a table."""
+
+    standings: tuple[Standing, ...]
+
+    @property
+    def points(self) -> tuple[int, int]:
+        """(earned, possible) over all lessons."""
+        earned = sum(_points(standing.passed) for standing in self.standings)
+        return earned, sum(_points(standing.lesson.tasks) for standing in self.standings)
+
+    @property
+    def next(self) -> str:
+        """One sentence: the first open task and where it is, or that nothing is open."""
+        for standing in self.standings:
+            if standing.open:
+                file = standing.lesson.file
+                return f"Next: {standing.open[0]}, in exercises/{file} (lesson: notebooks/{file})"
+        return "Every task is done."
+
+    def __repr__(self):
+        lines = [_line(standing) for standing in self.standings]
+        return "\n".join([*lines, "", self._total(), self.next])
+
+    def _total(self):
+        earned, possible = self.points
+        return f"{earned} of {possible} points."
+
+    def _repr_html_(self):
+        heads = "".join(
+            f"<th scope='col' style='text-align:left'>{name}</th>"
+            for name in ("lesson", "tasks", "points", "state", "open")
+        )
+        rows = "".join(map(_row, self.standings))
+        return (
+            f"<table><caption style='text-align:left'>{self._total()} {html.escape(self.next)}"
+            f"</caption><tr>{heads}</tr>{rows}</table>"
+        )
+
+
+def status(folder: Path | None = None) -> Status:
+    """The state of the workspace around the current folder, or of another one.
+
+    Raises `CourseProblem` when there is no workspace.
+    """
+    return Status(tuple(course.standing(folder or course.default_folder())))
+
+
+def _points(tasks):
+    return sum(TASKS[task].points for task in tasks if task in TASKS)
+
+
+def _state(standing):
+    if standing.lesson.tasks and not standing.open:
+        return "done"
+    return "begun" if standing.begun or standing.passed else ""
+
+
+def _count(standing):
+    lesson = standing.lesson
+    if not lesson.tasks:
+        return "no tasks"
+    return f"{len(standing.passed)} of {len(lesson.tasks)} tasks"
+
+
+def _line(standing):
+    lesson = standing.lesson
+    points = f"{_points(standing.passed)}/{_points(lesson.tasks)}" if lesson.tasks else ""
+    line = f"{lesson.number}  {lesson.title:<40}  {_count(standing):<12}  {points:>7}"
+    return f"{line}  {_state(standing)}".rstrip()
+
+
+def _row(standing):
+    lesson = standing.lesson
+    cells = [
+        _count(standing),
+        f"{_points(standing.passed)} of {_points(lesson.tasks)}" if lesson.tasks else "",
+        _state(standing) or "not begun",
+        ", ".join(standing.open),
+    ]
+    head = html.escape(f"{lesson.number} {lesson.title}")
+    body = "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells)
+    return f"<tr><th scope='row' style='text-align:left'>{head}</th>{body}</tr>"
