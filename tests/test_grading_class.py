@@ -401,6 +401,17 @@ def test_the_neutral_place_is_left_as_it_was_found(tmp_path, monkeypatch):
     assert (os.getcwd(), sys.path, dict(os.environ)) == before
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="isolation exists on Linux only")
+def test_a_hostile_class_gains_nothing_and_every_submission_is_in_the_report(room):
+    folder = corpus.HOSTILE["os_exit"].parent
+    options = {"paths": [folder], "jobs": 4, "timeout": 0.6, "allow_unisolated": False}
+    code, body = report_on(room, **options)
+    assert code == 1
+    assert [learner["name"] for learner in body["learners"]] == list(corpus.HOSTILE)
+    assert sum(learner["points"] for learner in body["learners"]) == 0
+    assert all("start.hello" in learner["answers"] for learner in body["learners"])
+
+
 # Amounts
 
 
