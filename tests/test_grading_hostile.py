@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import tempfile
+import uuid
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -18,15 +19,32 @@ CONFINED = [means for means in runner.MEANS if means != "none"]
 RIGHT = corpus.reference(TASKS["start.hello"])
 
 
+end = runner._end
+
+
+def long(means):
+    """A parameter for `make test-full` only."""
+    return pytest.param(means, marks=pytest.mark.full)
+
+
 def works(means, monkeypatch):
-    """Skip where this means does not exist; else make it the only one."""
-    monkeypatch.setattr(runner, "MEANS", (means,))
-    if not _starts(means):
-        pytest.skip(f"{means} does not work here")
+    """Make this means, or the strongest that works, the only one; skip where there is none."""
+    wanted = CONFINED if means == "strongest" else [means]
+    chosen = next(filter(_starts, wanted), None)
+    if chosen is None:
+        pytest.skip(f"{' and '.join(wanted)} do not work here")
+    monkeypatch.setattr(runner, "MEANS", (chosen,))
+    return chosen
 
 
 @functools.cache
 def _starts(means):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(runner, "MEANS", (means,))
+        return _answers()
+
+
+def _answers():
     submission = Submission("right.py", RIGHT.encode())
     try:
         engine.judge_submission(submission, [TASKS["start.hello"]], 1, 5, False)
@@ -35,30 +53,38 @@ def _starts(means):
     return True
 
 
-def workers(folder):
-    """The command lines of all workers that are alive now and were furnished in this folder."""
+@pytest.fixture
+def mark(monkeypatch):
+    """A name that only the workers of this test have in their command lines."""
+    name = f"x3dhlab-{uuid.uuid4().hex}-"
+    monkeypatch.setattr(runner, "PREFIX", name)
+    return name
+
+
+def workers(mark):
+    """The command lines of all processes of this test's workers that are alive now."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command = (process / "cmdline").read_bytes()
         except OSError:
             continue
-        if b"own/worker.py" in command and str(folder).encode() in command:
+        if mark.encode() in command:
             found.append(command)
     return found
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="isolation exists on Linux only")
-@pytest.mark.parametrize("means", CONFINED)
+@pytest.mark.parametrize("means", ["strongest", *(long(means) for means in CONFINED)])
 @pytest.mark.parametrize("name", corpus.HOSTILE)
-def test_a_hostile_submission_gains_and_leaves_nothing(name, means, monkeypatch, tmp_path):
-    works(means, monkeypatch)
+def test_a_hostile_submission_gains_and_leaves_nothing(name, means, monkeypatch, mark, tmp_path):
+    means = works(means, monkeypatch)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     report = grade([corpus.HOSTILE[name]], ["start.hello"], seed=3, timeout=0.6)
     (result,) = report.results
     assert (result.passed, result.points, report.exit_code) == (False, 0, 1)
     assert report.isolation == runner.NAMES[means]
-    assert list(tmp_path.iterdir()) == [] and workers(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [] and workers(mark) == []
     for folder in ("/", "/tmp", Path.home(), "/usr/lib", Path(runner.__file__).parent):
         assert not Path(folder, "x3dhlab-was-here").exists()
     _is_harmless(report)
@@ -73,6 +99,14 @@ def _is_harmless(report):
     lines = render(report, "github").splitlines()
     assert len(lines) == 1 and lines[0].startswith("::error file=")
     assert json.loads(render(report, "gradescope"))["score"] == 0
+
+
+def test_a_worker_is_seen_by_its_mark_and_by_no_other(mark, monkeypatch):
+    seen = []
+    monkeypatch.setattr(runner, "_end", lambda process: seen.append(workers(mark)) or end(process))
+    path = corpus.HOSTILE["signals_ignored"]
+    grade([path], ["start.hello"], seed=1, timeout=0.3, allow_unisolated=True)
+    assert seen[0] and workers(mark) == [] and workers(mark + "x") == []
 
 
 def test_the_corpus_is_large():

@@ -1,23 +1,38 @@
-"""Every task is complete, its answer passes, and each of its mistakes is recognised."""
+"""Every task is complete, its answer passes, and each of its mistakes is recognised.
 
+One worker answers many tasks at once: a batch holds one submission for each of them.
+"""
+
+import itertools
+import json
 import re
 
 import pytest
 from submissions import corpus
 
-from x3dhlab.grading import engine, judge, report
+from x3dhlab import course
+from x3dhlab.grading import engine, feedback, judge, report
 from x3dhlab.grading.runner import Submission
 from x3dhlab.grading.tasks import TASKS, of_lesson
 
 EACH = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
-MISTAKES = [(task, mistake) for task in TASKS.values() for mistake in task.mistakes]
-IDS = [f"{task.id}-{mistake.name}" for task, mistake in MISTAKES]
 
 
 def judged(text, task, seed=7, seconds=2.0):
-    submission = Submission("answer.py", text.encode())
-    (result,), _ = engine.judge_submission(submission, [task], seed, seconds, True)
+    (result,) = judged_all(text, [task], seed, seconds)
     return result
+
+
+def judged_all(text, tasks, seed=7, seconds=2.0):
+    submission = Submission("answer.py", text.encode())
+    results, _ = engine.judge_submission(submission, tasks, seed, seconds, True)
+    return results
+
+
+def judged_batch(pairs, seed=7):
+    """The results of (task, text) pairs, at most one for each task."""
+    text = corpus.batch([(task.function, text) for task, text in pairs])
+    return judged_all(text, [task for task, _ in pairs], seed)
 
 
 @EACH
@@ -29,26 +44,55 @@ def test_a_task_has_everything_a_learner_needs(task):
     names = [mistake.name for mistake in task.mistakes]
     assert len(names) >= 5 and len(set(names)) == len(names)
     assert all(mistake.misconception and mistake.cure for mistake in task.mistakes)
+    assert task.section.startswith(f"Lesson {task.lesson}, “")
+    assert all(name in task.statement + task.signature for name in task.parameters)
+
+
+def test_every_function_has_one_name_in_the_course():
+    names = [task.function for task in TASKS.values()]
+    assert len(set(names)) == len(names)
+
+
+@EACH
+def test_the_headings_that_feedback_names_are_in_the_lesson(task):
+    lessons = {lesson.number: lesson for lesson in course.lessons()}
+    if task.lesson not in lessons:
+        pytest.skip(f"lesson {task.lesson} is not written yet")
+    path = course.root() / "notebooks" / lessons[task.lesson].file
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    text = "\n".join(course.source(cell) for cell in cells if cell["cell_type"] == "markdown")
+    headings = {line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("##")}
+    sections = [task.section, *(m.section for m in task.mistakes if m.section)]
+    named = {name for section in sections for name in re.findall("“(.+?)”", section)}
+    assert named <= headings
 
 
 @EACH
 def test_the_reference_passes_with_twenty_seeds(task):
-    for seed in range(20):
-        assert judged(corpus.reference(task), task, seed).passed, seed
+    assert judged(corpus.reference(task), task, range(20)).passed
 
 
 @EACH
 def test_cases_depend_on_the_seed_only(task):
+    def inputs(seed):
+        return [(case.arguments, case.steps) for case in task.cases(seed)]
+
     assert task.cases(3) == task.cases(3)
-    assert [case.arguments for case in task.cases(3)] != [case.arguments for case in task.cases(4)]
+    assert inputs(3) != inputs(4)
+    assert [case.about for case in task.cases(3)] and task.tried_on == list(
+        dict.fromkeys(case.about for case in task.cases(0))
+    )
 
 
-@pytest.mark.parametrize(("task", "mistake"), MISTAKES, ids=IDS)
-def test_a_named_mistake_is_rejected_and_named_in_few_lines(task, mistake):
-    result = judged(corpus.mistake(task, mistake), task, seed=11)
-    assert (result.passed, result.points, result.mistake) == (False, 0, mistake.name)
-    assert mistake.misconception[:40] in result.feedback.likely
-    _is_short_and_in_order(report.lines(result))
+@pytest.mark.parametrize("place", range(max(len(task.mistakes) for task in TASKS.values())))
+def test_a_named_mistake_is_rejected_and_named_in_few_lines(place):
+    chosen = [(task, task.mistakes[place]) for task in TASKS.values() if place < len(task.mistakes)]
+    pairs = [(task, corpus.mistake(task, mistake)) for task, mistake in chosen]
+    for (task, mistake), result in zip(chosen, judged_batch(pairs, seed=11), strict=True):
+        found = (task.id, result.passed, result.points, result.mistake)
+        assert found == (task.id, False, 0, mistake.name)
+        assert mistake.misconception[:40] in result.feedback.likely
+        _is_short_and_in_order(report.lines(result))
 
 
 def _is_short_and_in_order(lines):
@@ -58,8 +102,8 @@ def _is_short_and_in_order(lines):
     assert len(lines) <= report.LINES and all(len(line) <= report.WIDTH for line in lines)
 
 
-@pytest.mark.parametrize(("task", "mistake"), MISTAKES, ids=IDS)
-def test_no_two_mistakes_and_no_reference_are_alike(task, mistake):
+@EACH
+def test_no_two_mistakes_and_no_reference_are_alike(task):
     cases = task.cases(5)
 
     def outcomes(source):
@@ -68,32 +112,50 @@ def test_no_two_mistakes_and_no_reference_are_alike(task, mistake):
     def alike(left, right):
         return all(a.equals(b) for a, b in zip(left, right, strict=True))
 
-    ours = outcomes(mistake.source)
-    assert not alike(ours, outcomes(task.reference))
-    for other in task.mistakes:
-        if other is not mistake and alike(ours, outcomes(other.source)):
-            assert mistake.tell and other.tell
-            assert not re.search(other.tell, mistake.source)
+    right = outcomes(task.reference)
+    found = [(mistake, outcomes(mistake.source)) for mistake in task.mistakes]
+    assert not [mistake.name for mistake, ours in found if alike(right, ours)]
+    for (one, ours), (other, theirs) in itertools.permutations(found, 2):
+        if alike(ours, theirs):
+            assert one.tell and other.tell, (one.name, other.name)
+            assert not re.search(other.tell, one.source)
+
+
+@EACH
+def test_every_mistake_is_diagnosed_as_itself_with_other_inputs(task):
+    for seed in (2, 3):
+        cases = task.cases(seed)
+        wanted = [judge.outcome(task, task.reference, case) for case in cases]
+        for mistake in task.mistakes:
+            got = [judge.outcome(task, mistake.source, case) for case in cases]
+            first = next(n for n, ours in enumerate(got) if not wanted[n].equals(ours))
+            found = judge.diagnose(task, cases, got, first, mistake.source)
+            assert found is mistake, mistake.name
 
 
 @pytest.mark.parametrize("kind", corpus.LAZY)
-@EACH
-def test_a_lazy_submission_fails(task, kind):
-    result = judged(corpus.lazy(task, kind), task)
-    assert (result.passed, result.points) == (False, 0)
+def test_a_lazy_submission_fails(kind):
+    text = "\n".join(corpus.lazy(task, kind) for task in TASKS.values())
+    results = judged_all(text, list(TASKS.values()))
+    assert [result.task for result in results if result.passed or result.points] == []
 
 
-@EACH
-def test_the_answer_to_another_task_fails(task):
-    for other, text in corpus.copies(task):
-        assert not judged(text, task).passed, other
+@pytest.mark.parametrize("distance", range(1, len(TASKS)))
+def test_the_answer_to_another_task_fails(distance):
+    tasks = list(TASKS.values())
+    others = tasks[distance:] + tasks[:distance]
+    pairs = [(task, corpus.copy(task, other)) for task, other in zip(tasks, others, strict=True)]
+    assert [result.task for result in judged_batch(pairs) if result.passed] == []
 
 
-@EACH
-def test_delegating_to_the_package_fails_and_is_named(task):
-    for way, text in corpus.delegations(task):
-        result = judged(text, task)
-        assert (way, result.passed, result.mistake) == (way, False, "delegated to the package")
+@pytest.mark.parametrize("way", corpus.WAYS)
+def test_delegating_to_the_package_fails_and_is_named(way):
+    lessons = dict.fromkeys(task.lesson for task in TASKS.values())
+    for tasks in map(of_lesson, lessons):  # an exercise is one file, and has its own modules
+        text = "".join(corpus.delegation(task, way) for task in tasks)
+        for result in judged_all(text, tasks):
+            found = (result.task, result.passed, result.mistake)
+            assert found == (result.task, False, "delegated to the package")
 
 
 def test_a_late_check_is_told_from_a_right_answer_by_one_bundle():
@@ -146,3 +208,106 @@ def test_a_bytes_subclass_and_a_lying_object_are_not_bytes():
         "def hello(name):\n    return bytearray(b'Hello, ' + name.encode() + b'!')\n",
     ):
         assert not judged(text, task).passed
+
+
+def test_a_right_answer_is_told_what_it_was_tried_on():
+    result = judged(corpus.reference(TASKS["keys.encode"]), TASKS["keys.encode"])
+    assert "Tried on: a random key, a key that begins with 05, a value of 33 bytes" in result.why
+
+
+def test_where_the_right_value_solves_the_task_only_its_digest_is_shown():
+    withheld = [task for task in TASKS.values() if task.withheld]
+    assert {task.id for task in withheld} == {"cast.who_stores", "goal.properties"}
+    for task in withheld:
+        result = judged(corpus.lazy(task, "empty dict"), task)
+        assert re.fullmatch(
+            "another value; it is not shown. Its salted digest is [0-9a-f]{8}, and yours .{8}",
+            result.feedback.expected,
+        )
+        assert "were expected" not in result.feedback.likely
+    case = task.cases(1)[0]
+    assert feedback._digest(case, {"a": 1, "b": 2}) == feedback._digest(case, {"b": 2, "a": 1})
+    assert feedback._digest(case, True) != feedback._digest(task.cases(1)[1], True)
+
+
+def _mistake(task, name):
+    (found,) = [mistake for mistake in task.mistakes if mistake.name == name]
+    return judged(corpus.mistake(task, found), task)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "calls", "got"),
+    [
+        ("prekeys.take_one", "the newest key first", "once", "{id:"),
+        ("prekeys.take_one", "taken without removing", "2 times", "1. {id:"),
+        ("inbox.accept_once", "unknown key taken for none", "once", "b'Hi Bob"),
+        ("inbox.accept_once", "burns first", "2 times", "2. refused (UnknownPreKey)"),
+        ("inbox.accept_once", "only the last message remembered", "3 times", "3. b'Hi Bob"),
+    ],
+)
+def test_a_stateful_mistake_is_shown_with_its_shortest_sequence(task, name, calls, got):
+    found = _mistake(TASKS[task], name).feedback
+    assert found.called.startswith(f"{task.split('.')[1]} {calls}")
+    assert got in found.got and found.got != found.expected
+
+
+def test_refusing_a_second_spelling_at_once_is_as_good_as_recording_the_secret():
+    task = TASKS["inbox.accept_once"]
+    text = corpus.reference(task).replace(
+        "    secret, data",
+        '    if message["ephemeral_key"][31] & 128:\n        raise Replayed("spelling")\n'
+        "    secret, data",
+    )
+    text = text.replace('hmac_sha256(secret, b"seen")', 'message["ephemeral_key"]')
+    assert judged(text, task).passed
+
+
+def test_a_state_may_have_any_form():
+    task = TASKS["inbox.accept_once"]
+    text = corpus.reference(task).replace('[*inbox["seen"], mark]', '{*inbox["seen"], mark}')
+    assert judged(text, task).passed
+
+
+def test_an_error_of_python_in_a_sequence_is_shown_with_its_line():
+    task = TASKS["prekeys.take_one"]
+    result = judged("def take_one(pool):\n    return [pool, nothing]\n", task)
+    assert (result.passed, result.mistake) == (False, "raised NameError")
+    assert "nothing" in result.feedback.got and "line 2" in result.feedback.got
+
+
+@pytest.mark.parametrize("steps", [3, [3], [["gave"]], [["won", 1]], [["gave", 1]] * 9, []])
+def test_malformed_steps_are_no_answer(steps):
+    task = TASKS["prekeys.take_one"]
+    case = task.cases(1)[0]
+    fact = {"returned": judge.plain.encode(steps), "after": []}
+    assert judge.heard(fact, case) is None
+
+
+def test_a_more_exact_refusal_is_right_and_a_wider_one_is_not():
+    wanted = judge.Outcome(error="Malformed")
+    assert wanted.equals(judge.Outcome(error="Truncated"))
+    assert not judge.Outcome(error="Truncated").equals(wanted)
+    assert not wanted.equals(judge.Outcome(error="BadSignature"))
+    assert not wanted.equals(judge.Outcome(error="!ValueError"))
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "words"),
+    [
+        ("kdf.x3dh_secret", "DH1 and DH2 swapped", "bytes 32–95 of the KDF input: DH1 and DH2"),
+        ("kdf.x3dh_secret", "no F", "missing: F"),
+        ("kdf.x3dh_secret", "zeros for F", "bytes 0–31 of the KDF input: 32 zero bytes stands"),
+        ("x3dh.respond", "DH1 and DH2 swapped", "bytes 32–95 of the KDF input: DH1 and DH2"),
+        ("x3dh.respond", "EK where IK belongs", "bytes 32–63 of the KDF input: DH3 stands where"),
+        ("kdf.bind", "label without length", "bytes 0–3 of the info, the length of the label"),
+        ("kdf.associated_data", "raw keys", "bytes 0–31 are IK_A, bytes 32–63 are IK_B"),
+    ],
+)
+def test_a_derived_value_is_explained_by_its_labelled_input(task, name, words):
+    assert words in _mistake(TASKS[task], name).feedback.got
+
+
+def test_a_valid_signature_with_another_nonce_is_explained():
+    task = TASKS["prekeys.bundle"]
+    text = corpus.reference(task).replace(", nonce=nonce)", ")")
+    assert "without the given nonce" in judged(text, task).feedback.got

@@ -1,8 +1,7 @@
 """Submissions for the grader's own tests: lazy, wrong, right and hostile ones."""
 
+import ast
 from pathlib import Path
-
-from x3dhlab.grading.tasks import TASKS
 
 # Each stands for one way of not solving a task; {head} is the function's first line.
 LAZY = {
@@ -51,30 +50,89 @@ def mistake(task, wrong) -> str:
     return task.given + wrong.source
 
 
-def copies(task):
-    """The right answers of the other tasks under this task's name."""
-    for other in TASKS.values():
-        if other is not task:
-            text = reference(other).replace(f"def {other.function}(", f"def {task.function}(")
-            yield other.id, text
+def copy(task, other) -> str:
+    """The right answer to another task, under this task's name."""
+    return reference(other).replace(f"def {other.function}(", f"def {task.function}(")
 
 
-def delegations(task):
-    """Ways to hand the step to the package instead of writing it."""
-    module = task.id.split(".")[0]
-    name = {"x3dh": "initiate"}.get(module, task.function)
-    body = f"def {task.function}(*arguments):\n    "
-    yield "import", f"from x3dhlab.x3dh import {name} as {task.function}\n"
-    yield "alias", f"import x3dhlab.x3dh as z\n{body}return z.{name}(*arguments)\n"
-    yield "inside", f"{body}from x3dhlab import x3dh\n    return x3dh.{name}(*arguments)\n"
-    yield (
-        "importlib",
-        f"import importlib as i\n{body}return i.import_module('x3dhlab.x3dh').{name}(*arguments)\n",
-    )
-    yield (
-        "the grader's reference",
-        f"{body}from x3dhlab.grading.tasks import TASKS\n    return TASKS\n",
-    )
+# What an answer must write itself, where the package has it under another name.
+PACKAGE = {
+    "keys.encode": ("wire", "encode_key"),
+    "keys.check_signed_prekey": ("x3dh", "check_bundle"),
+    "prekeys.make_batch": ("prekeys", "add_one_time"),
+    "prekeys.bundle": ("prekeys", "publication"),
+    "kdf.x3dh_secret": ("x3dh", "derive"),
+    "kdf.associated_data": ("x3dh", "associated_data"),
+    "wire.parse_initial": ("wire", "InitialMessage"),
+    "x3dh.respond": ("x3dh", "respond"),
+}
+WAYS = {
+    "import": "from x3dhlab.{module} import {name} as {function}\n",
+    "alias": "import x3dhlab.{module} as z\n{head}return z.{name}(*arguments)\n",
+    "inside": "{head}from x3dhlab import {module}\n    return {module}.{name}(*arguments)\n",
+    "importlib": (
+        "import importlib as i\n"
+        "{head}return i.import_module('x3dhlab.{module}').{name}(*arguments)\n"
+    ),
+    "getattr": (
+        "{head}import x3dhlab\n    package = __import__('x3dhlab.{module}')\n"
+        "    return getattr(package.{module}, '{name}')(*arguments)\n"
+    ),
+    "the grader's reference": ("{head}from x3dhlab.grading.tasks import TASKS\n    return TASKS\n"),
+}
+
+
+def delegation(task, way) -> str:
+    """Hand the step to the package instead of writing it."""
+    module, name = PACKAGE.get(task.id, ("x3dh", "initiate"))
+    head = f"def {task.function}(*arguments):\n    "
+    return WAYS[way].format(module=module, name=name, function=task.function, head=head)
+
+
+def batch(texts) -> str:
+    """One file of many submissions: helpers get a number each, so that they do not collide.
+
+    `texts` are (name of the function, text) pairs. Imported names stay, unless they are rebound.
+    """
+    return "\n".join(_apart(number, *pair) for number, pair in enumerate(texts))
+
+
+def _apart(number, function, text):
+    tree = ast.parse(text)
+    own = {name for node in tree.body for name in _bound(node)} - {function}
+    return ast.unparse(_Renaming(own, f"_{number}").visit(tree)) + "\n"
+
+
+def _bound(node):
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+class _Renaming(ast.NodeTransformer):
+    """Puts a mark behind some names, wherever they stand."""
+
+    def __init__(self, names, mark):
+        self.names, self.mark = names, mark
+
+    def _marked(self, name):
+        return name + self.mark if name in self.names else name
+
+    def visit_Name(self, node):
+        node.id = self._marked(node.id)
+        return node
+
+    def visit_alias(self, node):
+        if (node.asname or node.name) in self.names:
+            node.asname = self._marked(node.asname or node.name)
+        return node
+
+    def _visit_definition(self, node):
+        node.name = self._marked(node.name)
+        return self.generic_visit(node)
+
+    visit_FunctionDef = visit_ClassDef = visit_AsyncFunctionDef = _visit_definition  # noqa: N815
 
 
 HOSTILE = {path.stem: path for path in sorted((Path(__file__).parent / "hostile").glob("*.py"))}

@@ -16,7 +16,6 @@ _DELEGATED = (
     "The answer hands the step to the package. The task is to write the step itself.",
     "An answer may use {modules} of the package, and nothing else.",
 )
-DICT_WIDTH = 160  # characters; a longer dict, such as a bundle, is shown as {…}
 
 
 def of_state(task, answers):
@@ -108,8 +107,9 @@ def _show_arguments(task, case):
 
 
 def _show_argument(value):
-    text = report.show(value)
-    return "{…}" if type(value) is dict and len(text) > DICT_WIDTH else text
+    if type(value) is dict and any(type(item) is bytes for item in value.values()):
+        return "{…}"
+    return report.show(value)
 
 
 def _show_outcome(got, wanted, case, last, explained):
@@ -164,6 +164,8 @@ def _show_expected(task, wanted, got, case, last):
         return f"the error {wanted.error}"
     if last is not None:
         return _show_steps(wanted, case, last)
+    if got and not got.error and plain.same(got.value, wanted.value):
+        return "the same value, and every argument as it was before the call"
     if task.withheld:
         return _show_digests(case, wanted, got)
     if type(wanted.value) is dict and got and type(got.value) is dict:

@@ -1,4 +1,4 @@
-"""Tasks of lesson 05: the key derivation, the associated data, and an input that has one reading."""
+"""Tasks of lesson 05: the key derivation, the associated data, an input with one reading."""
 
 import hmac
 import itertools
@@ -215,13 +215,13 @@ _X3DH_SECRET = Task(
             ),
             (
                 "DH4 as zeros",
-                "Zeros stand in for a missing fourth result. A server can then pretend there was one.",
+                "Zeros stand in for a missing fourth result. A server can then fake one.",
                 "Join the values that are there, three or four.",
                 ('b"".join(dhs)', 'b"".join([*dhs, bytes(32)][:4])'),
             ),
             (
                 "results combined by XOR",
-                "The results are combined by XOR. Whoever chooses the last one can cancel the others.",
+                "The results are combined by XOR. Whoever chooses the last can cancel the others.",
                 'Join them: b"".join(dhs).',
                 (
                     'b"".join(dhs)',
@@ -592,7 +592,7 @@ _BIND = Task(
             ),
             (
                 "a count for lengths",
-                "The number of parts stands first, but not their lengths: they can be cut elsewhere.",
+                "The number of parts stands first, not their lengths: they can be cut elsewhere.",
                 "Put the length before each value.",
                 (
                     _LOOP,

@@ -334,6 +334,7 @@ def _contributory_mistake(name, body, misconception, cure):
     return Mistake(name, source + body, misconception, cure)
 
 
+_LENGTH = "    if len(public) != 32:\n        dh(private, public)\n"
 _LIST = "[bytes.fromhex(x) for x in " + repr([key.hex() for key in LOW_ORDER]) + "]"
 
 _IS_CONTRIBUTORY = Task(
@@ -362,20 +363,19 @@ _IS_CONTRIBUTORY = Task(
         generic.nothing_returned("is_contributory", CONTRIBUTORY),
         _contributory_mistake(
             "the key compared with zeros",
-            "    if len(public) != 32:\n        dh(private, public)\n    return public != bytes(32)\n",
+            _LENGTH + "    return public != bytes(32)\n",
             "The key itself is compared with zeros. Other keys give a zero result too.",
             "Look at the output of `dh`; LowOrderKey says that it would be zero.",
         ),
         _contributory_mistake(
             "two keys in a list",
-            "    if len(public) != 32:\n        dh(private, public)\n"
-            '    return public not in (bytes(32), b"\\x01" + bytes(31))\n',
-            "Only the keys 0 and 1 are refused. There are more points, and more ways to write them.",
+            _LENGTH + '    return public not in (bytes(32), b"\\x01" + bytes(31))\n',
+            "Only the keys 0 and 1 are refused. There are more, and more ways to write them.",
             "Do not list keys; look at the output of `dh`.",
         ),
         _contributory_mistake(
             "seven keys in a list",
-            f"    if len(public) != 32:\n        dh(private, public)\n    return public not in {_LIST}\n",
+            f"{_LENGTH}    return public not in {_LIST}\n",
             "The list holds each value once. With bit 255 set the same points pass.",
             "Do not list keys; look at the output of `dh`.",
         ),
@@ -393,16 +393,10 @@ _IS_CONTRIBUTORY = Task(
             "Catch LowOrderKey, and return False there.",
         ),
         _contributory_mistake(
-            "the output compared with zeros",
-            "    return dh(private, public) != bytes(32) if public[:31] != bytes(31) else False\n",
-            "Few keys are caught before `dh`, and `dh` raises for the others: it never gives zeros.",
-            "Catch LowOrderKey; a comparison after the call comes too late.",
-        ),
-        _contributory_mistake(
             "every error swallowed",
             "    try:\n        dh(private, public)\n    except Exception:\n        return False\n"
             "    return True\n",
-            "Every error counts as a low-order key. A value of 31 bytes is a mistake of the caller.",
+            "Every error counts as a low-order key. A value of 31 bytes is the caller's mistake.",
             "Catch LowOrderKey only; let the others pass.",
         ),
         _contributory_mistake(

@@ -282,8 +282,8 @@ _PROPERTIES = Task(
             ),
             (
                 "the past is always safe",
-                "The thief never reads the past. Without one-time prekey, all of it is still there.",
-                "Without OPK, the identity and signed prekeys are enough, and both are on the phone.",
+                "The thief never reads the past. Without one-time prekey, nothing was deleted.",
+                "Without OPK, the identity and signed prekeys are enough, and both still exist.",
                 (
                     'agreed and scenario["stolen_later"] and kept',
                     "False",

@@ -104,7 +104,7 @@ def shared_secret_cases(seed: int) -> list[Case]:
 
 
 def _shared_mistake(name, body, misconception, cure, **more):
-    source = "import hashlib\nfrom x3dhlab.primitives import *\nfrom x3dhlab import primitives\n"
+    source = "import hashlib\nfrom x3dhlab.primitives import dh\nfrom x3dhlab import primitives\n"
     source += f"def shared_secret(private, public):\n    {body}\n"
     return Mistake(name, source, misconception, cure, **more)
 
