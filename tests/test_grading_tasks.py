@@ -212,7 +212,7 @@ def test_a_bytes_subclass_and_a_lying_object_are_not_bytes():
 
 def test_a_right_answer_is_told_what_it_was_tried_on():
     result = judged(corpus.reference(TASKS["keys.encode"]), TASKS["keys.encode"])
-    assert "Tried on: a random key, a key that begins with 05, a value of 33 bytes" in result.why
+    assert "Tried on: a random key; a key that begins with 05; a value of 33 bytes;" in result.why
 
 
 def test_where_the_right_value_solves_the_task_only_its_digest_is_shown():

@@ -112,7 +112,7 @@ def verdict(file: str, task: Task, cases, answers) -> TaskResult:
     wanted = [judge.outcome(task, task.reference, case) for case in cases]
     wrong = [n for n, case in enumerate(cases) if not (got[n] and wanted[n].equals(got[n]))]
     if not wrong and cases:
-        why = f"{task.why} Tried on: {', '.join(task.tried_on)}."
+        why = f"{task.why} Tried on: {'; '.join(task.tried_on)}."
         return TaskResult(file, task.id, task.title, True, task.points, task.points, why)
     first = wrong[0]
     text = str(answers.state.get("text", ""))
