@@ -72,8 +72,18 @@ function render({ model, el }) {
       autocomplete: "off",
       placeholder: "Message",
       "data-key": `text-${name}`,
+      onkeydown: (event) => {
+        if (event.key !== "Enter" || event.isComposing) return;
+        event.preventDefault();
+        write();
+      },
     });
-    const send = h("button", { class: "x3dh-button primary", "data-key": `send-${name}` }, "Send");
+    const write = () => {
+      act("write", { sender: name, text: input.value });
+      input.value = "";
+    };
+    const send = button("Send", `send-${name}`, () => write(), { "aria-label": `Send as ${name}` });
+    send.classList.add("primary");
     const state = h("ul", { class: "t-state", "aria-label": `Ratchet state of ${name}` });
     const kept = h("div", { class: "t-kept" });
     const read = h("div", { class: "t-read" });
@@ -82,20 +92,12 @@ function render({ model, el }) {
     );
     steal.prepend(icon(ICONS.copy));
     const form = h(
-      "form",
-      {
-        class: "t-write",
-        onsubmit: (event) => {
-          event.preventDefault();
-          act("write", { sender: name, text: input.value });
-          input.value = "";
-        },
-      },
+      "div",
+      { class: "t-write" },
       h("label", { for: id, class: "x3dh-hidden" }, `Text that ${name} writes`),
       input,
       send,
     );
-    send.setAttribute("aria-label", `Send as ${name}`);
     const mark = s("svg", { class: "p-mark", viewBox: "0 0 22 22", "aria-hidden": "true" });
     mark.append(
       name === first.name
