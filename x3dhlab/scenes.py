@@ -705,33 +705,8 @@ def show_placements() -> Picture:
     )
 
 
-_ROLES = {
-    "IK": "long-term: what people compare to know who is there",
-    "SPK": "replaced now and then: there for every sender, pool or no pool",
-    "OPK": "used for one handshake, then deleted by its owner",
-    "EK": "made new by the sender for each handshake",
-}
-
-
-def key_roles() -> Experiment:
-    """Match four keys to four roles. Three handshakes run, the last after a rotation."""
-    roles = tuple(sorted(_ROLES.values()))
-
-    def run(**chosen):
-        facts = {f"{name} in three handshakes": line for name, line in _observed().items()}
-        right = sum(chosen[name] == role for name, role in _ROLES.items())
-        if len(set(chosen.values())) < len(_ROLES):
-            return Outcome(NOTE, f"{right} of 4 fit. Each role belongs to one key.", facts)
-        return Outcome(HOLDS if right == 4 else FALLS, f"{right} of 4 fit.", facts)
-
-    controls = [Choose(name, name, roles, roles[0]) for name in _ROLES]
-    return Experiment(
-        "Which key has which role? Bob rotates before the third handshake", controls, run
-    )
-
-
-def _observed():
-    """Key → its first bytes in three handshakes: Alice, Carol, then Alice's new phone."""
+def three_handshakes() -> dict[str, str]:
+    """Key → its first bytes in three handshakes with Bob, who rotates before the third."""
     store = PreKeyStore()
     ring = prekeys.generate(one_time=3)
     store.publish("Bob", prekeys.publication(ring))
@@ -744,7 +719,7 @@ def _observed():
         message, _ = x3dh.initiate(KeyPair.generate(), bundle)
         keys = bundle.identity_key, bundle.signed_prekey, bundle.one_time_prekey
         seen.append((*keys, message.ephemeral_key))
-    columns = zip(_ROLES, zip(*seen, strict=True), strict=True)
+    columns = zip(("IK", "SPK", "OPK", "EK"), zip(*seen, strict=True), strict=True)
     return {name: " ".join(value.hex()[:6] for value in values) for name, values in columns}
 
 
