@@ -6,7 +6,7 @@ import pytest
 
 from x3dhlab import course, progress
 from x3dhlab.grading.tasks import TASKS
-from x3dhlab.status import Status, status
+from x3dhlab.status import Status, here, status
 
 
 @pytest.fixture
@@ -45,11 +45,29 @@ def test_the_notebook_shows_the_same_facts_as_a_table(workspace):
     passed("start.hello")
     found = status(workspace)
     table = ElementTree.fromstring(found._repr_html_().replace("<br>", ""))
-    heads = [row[0].text for row in table.findall("tr")[1:]]
+    heads = [row[0][0].text for row in table.findall("tr")[1:]]
     assert [head[:2] for head in heads] == [s.lesson.number for s in found.standings]
     caption = table.find("caption").text
     assert found.next in caption and f"{found.points[0]} of {found.points[1]}" in caption
     assert all(cell.get("scope") in ("row", "col") for cell in table.iter("th"))
+
+
+def test_predictions_and_answers_are_counted_by_lesson(workspace):
+    before = status(workspace).standings[0]
+    progress.record("prediction", "00.flip", {"choice": "x"})
+    progress.record("answer", "00.offline", {"choices": ["x"], "correct": False})
+    after = status(workspace).standings[0]
+    assert before.predictions == (0, after.predictions[1])
+    assert (after.predictions[0], after.questions[0]) == (1, 1)
+    assert after.predictions[1] >= 2 and after.questions[1] >= 4
+    assert after.begun and not before.begun
+
+
+def test_the_map_needs_no_workspace(monkeypatch, tmp_path):
+    monkeypatch.setenv(progress.VARIABLE, str(tmp_path / "none.jsonl"))
+    assert here().points[0] == 0
+    progress.record("task", "start.hello", {"passed": True})
+    assert here().points[0] == TASKS["start.hello"].points
 
 
 def test_a_title_is_escaped_in_the_table():

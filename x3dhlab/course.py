@@ -18,6 +18,7 @@ import secrets
 import socket
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -439,11 +440,16 @@ def _free_name(folder, task):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a learner is in one lesson: the tasks that passed, and whether anything was done."""
+    """Where a learner is in one lesson: the tasks that passed, and whether anything was done.
+
+    `predictions` and `questions` are (answered, asked).
+    """
 
     lesson: Lesson
     passed: tuple[str, ...]
     begun: bool
+    predictions: tuple[int, int] = (0, 0)
+    questions: tuple[int, int] = (0, 0)
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -451,22 +457,44 @@ class Standing:
         return tuple(task for task in self.lesson.tasks if task not in self.passed)
 
 
-def standing(folder: Path) -> list[Standing]:
-    """Every lesson with what the progress file of this workspace says about it."""
+def standing(folder: Path | None) -> list[Standing]:
+    """Every lesson with what the progress file of this workspace says about it.
+
+    None asks for the progress that the running program sees, in a workspace or not.
+    """
+    if folder is None:
+        return _standings(progress.entries())
     folder = existing(folder)
     with _variable(progress.VARIABLE, str(_progress_file(folder))):
-        entries = progress.entries()
+        return _standings(progress.entries())
+
+
+def _standings(entries):
     passed = {e.name for e in entries if e.kind == "task" and _is_pass(e.value)}
-    visited = {e.name for e in entries if e.kind == "visit"}
-    tried = {e.name for e in entries if e.kind == "task"}
-    return [
-        Standing(
-            lesson,
-            tuple(task for task in lesson.tasks if task in passed),
-            bool({lesson.name, lesson.file, *lesson.tasks} & (visited | tried)),
+    done = {kind: {e.name for e in entries if e.kind == kind} for kind in progress.KINDS}
+    found = []
+    for lesson in lessons():
+        predictions, questions = _asked(lesson.number)
+        names = {lesson.name, lesson.file, *lesson.tasks, *predictions, *questions}
+        found.append(
+            Standing(
+                lesson,
+                tuple(task for task in lesson.tasks if task in passed),
+                bool(names & set().union(*done.values())),
+                (len(predictions & done["prediction"]), len(predictions)),
+                (len(questions & done["answer"]), len(questions)),
+            )
         )
-        for lesson in lessons()
-    ]
+    return found
+
+
+def _asked(number):
+    """The names of a lesson's predictions, and of its other questions."""
+    file = Path(__file__).parent / "questions" / f"{number}.toml"
+    tables = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    names = {f"{number}.{name}": table["kind"] for name, table in tables.items()}
+    predictions = {name for name, kind in names.items() if kind == "prediction"}
+    return predictions, names.keys() - predictions
 
 
 def _is_pass(value):

@@ -41,7 +41,7 @@ class Status:
     def _repr_html_(self):
         heads = "".join(
             f"<th scope='col' style='text-align:left'>{name}</th>"
-            for name in ("lesson", "tasks", "points", "state", "open")
+            for name in ("lesson", "predictions", "questions", "tasks", "points", "state")
         )
         rows = "".join(map(_row, self.standings))
         return (
@@ -56,6 +56,11 @@ def status(folder: Path | None = None) -> Status:
     Raises `CourseProblem` when there is no workspace.
     """
     return Status(tuple(course.standing(folder or course.default_folder())))
+
+
+def here() -> Status:
+    """The same for the notebook that runs this, in a workspace or not: the map of the course."""
+    return Status(tuple(course.standing(None)))
 
 
 def _points(tasks):
@@ -78,18 +83,25 @@ def _count(standing):
 def _line(standing):
     lesson = standing.lesson
     points = f"{_points(standing.passed)}/{_points(lesson.tasks)}" if lesson.tasks else ""
-    line = f"{lesson.number}  {lesson.title:<40}  {_count(standing):<12}  {points:>7}"
+    asked = f"{_of(standing.predictions)} predictions, {_of(standing.questions)} questions"
+    line = f"{lesson.number}  {lesson.title:<26}  {asked}  {_count(standing):<12}  {points:>7}"
     return f"{line}  {_state(standing)}".rstrip()
+
+
+def _of(pair):
+    return f"{pair[0]} of {pair[1]}"
 
 
 def _row(standing):
     lesson = standing.lesson
     cells = [
-        _count(standing),
+        _of(standing.predictions),
+        _of(standing.questions),
+        f"{len(standing.passed)} of {len(lesson.tasks)}",
         f"{_points(standing.passed)} of {_points(lesson.tasks)}" if lesson.tasks else "",
         _state(standing) or "not begun",
-        ", ".join(standing.open),
     ]
-    head = html.escape(f"{lesson.number} {lesson.title}")
+    title = html.escape(f"{lesson.number} {lesson.title}")
+    head = f"<a href='{html.escape(lesson.file)}'>{title}</a>"
     body = "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells)
     return f"<tr><th scope='row' style='text-align:left'>{head}</th>{body}</tr>"
