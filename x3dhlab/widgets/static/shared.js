@@ -2,13 +2,13 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-const FOCUSABLE = new Set(["a", "button", "input", "select", "textarea"]);
+const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
 
 /** Make an element: h("button", {class: "x", onclick: f}, "text", child, …). */
 function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   // JupyterLab's shortcuts match the focused element itself: a mark on the root is not enough.
-  if (FOCUSABLE.has(tag)) element.setAttribute("data-lm-suppress-shortcuts", "true");
+  if (FOCUSABLE.has(tag) || "tabindex" in attributes) element.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
