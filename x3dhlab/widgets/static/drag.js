@@ -8,6 +8,9 @@ function draggable(root, item, drop) {
       .map((found) => found.closest("[data-drop]"))
       .find((place) => place && root.contains(place) && !item.contains(place));
 
+  item.classList.add("x3dh-drag");
+  // The browser's own dragging of selected text would end ours.
+  item.addEventListener("dragstart", (event) => event.preventDefault());
   item.addEventListener("pointerdown", (down) => {
     // A finger scrolls the page; it moves things by touching them one after the other.
     if (down.button !== 0 || down.pointerType === "touch") return;
@@ -21,7 +24,10 @@ function draggable(root, item, drop) {
     const move = (event) => {
       const [x, y] = [event.clientX - down.clientX, event.clientY - down.clientY];
       if (!moving && Math.hypot(x, y) < 6) return;
-      if (!moving) item.classList.add("x3dh-dragged");
+      if (!moving) {
+        item.classList.add("x3dh-dragged");
+        document.getSelection()?.removeAllRanges();
+      }
       moving = true;
       item.style.transform = `translate(${x}px, ${y}px)`;
       point(placeUnder(event));

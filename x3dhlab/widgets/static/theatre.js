@@ -160,7 +160,7 @@ function render({ model, el }) {
           h("b", {}, field.name),
           h("span", { class: "x3dh-hidden" }, ` ${field.meaning}: `),
           h("code", { class: field.value === "none" ? "none" : "" }, field.value),
-          field.changed ? h("span", { class: "t-was" }, field.was ? h("span", { class: "x3dh-hidden" }, "changed, ") : "new", field.was ? `was ${field.was}` : null) : null,
+          field.changed ? h("span", { class: "t-was" }, field.was ? h("span", { class: "x3dh-hidden" }, "changed, ") : "new", field.was ? `was ${field.was.length > 4 ? `${field.was.slice(0, 4)}…` : field.was}` : null) : null,
           field.secret ? lockOf(field) : null,
         ),
       ),
