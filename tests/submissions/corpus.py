@@ -136,3 +136,11 @@ class _Renaming(ast.NodeTransformer):
 
 
 HOSTILE = {path.stem: path for path in sorted((Path(__file__).parent / "hostile").glob("*.py"))}
+
+NEWCOMERS = Path(__file__).parent / "newcomers"
+
+
+def attempts(person: str) -> dict[str, str]:
+    """Task id → the first answer of somebody who had seen the statement and the stub only."""
+    texts = {path.stem: path.read_text("utf-8") for path in (NEWCOMERS / person).glob("*.py")}
+    return {name.replace("_", ".", 1): text for name, text in sorted(texts.items())}

@@ -116,7 +116,7 @@ def verdict(file: str, task: Task, cases, answers) -> TaskResult:
         return TaskResult(file, task.id, task.title, True, task.points, task.points, why)
     first = wrong[0]
     text = str(answers.state.get("text", ""))
-    mistake = judge.diagnose(task, cases, got, first, text) if got[first] else None
+    mistake = judge.diagnose(task, cases, wanted, got, text) if got[first] else None
     everywhere = feedback.is_constant(got)
     words = feedback.of_case(task, cases[first], got[first], wanted[first], mistake, everywhere)
     name = mistake.name if mistake else feedback.kind(got[first])

@@ -124,23 +124,38 @@ def _heard_steps(fact, case):
     return Outcome(found, after=after, detail=raised if ended else {}, steps=True)
 
 
-def diagnose(task: Task, cases: list[Case], got: list, first: int, text: str) -> Mistake | None:
+def diagnose(task: Task, cases: list[Case], wanted: list, got: list, text: str) -> Mistake | None:
     """The named mistake that gives what the learner's function gave, or None.
 
-    One that agrees on every case comes first; else one that agrees on the case that is shown.
+    It agrees on the case that is shown, the first wrong one, and explains at least half of the
+    wrong ones. On no case does the mistake give a wrong outcome that the learner did not give.
     """
-    known = [(number, outcome_) for number, outcome_ in enumerate(got) if outcome_ is not None]
-    agreeing = [m for m in task.mistakes if _agrees(task, m, cases, [(first, got[first])])]
-    agreeing = [m for m in agreeing if re.search(m.tell, text)]
-    whole = [m for m in agreeing if _agrees(task, m, cases, known)]
-    return next(iter(whole or agreeing), None)
+    known = [n for n, found in enumerate(got) if found is not None]
+    wrong = [n for n in known if not wanted[n].equals(got[n])]
+    best, most = None, (len(wrong) - 1) // 2
+    for mistake in task.mistakes:
+        if wrong and _gives(task, mistake, cases, got, wrong[0]) and re.search(mistake.tell, text):
+            explained = _explained(task, mistake, cases, wanted, got, known)
+            if explained > most:
+                best, most = mistake, explained
+    return best
 
 
-def _agrees(task, mistake, cases, known):
-    """Equal outcomes. Python's own errors (TypeError, …) have many causes and prove nothing."""
-    if any(found is None for _, found in known):
-        return False
-    pairs = [(outcome(task, mistake.source, cases[number]), found) for number, found in known]
-    return all(ours.equals(found) for ours, found in pairs) and any(
-        not found.error.startswith("!") for _, found in pairs
-    )
+def _gives(task, mistake, cases, got, number):
+    return outcome(task, mistake.source, cases[number]).equals(got[number])
+
+
+def _explained(task, mistake, cases, wanted, got, known):
+    """How many wrong outcomes the mistake gives as well; 0 when it contradicts one.
+
+    Python's own errors (TypeError, …) have many causes: alone, they prove nothing.
+    """
+    count, proof = 0, False
+    for number in known:
+        ours = outcome(task, mistake.source, cases[number])
+        if wanted[number].equals(ours):
+            continue
+        if not ours.equals(got[number]):
+            return 0
+        count, proof = count + 1, proof or not ours.error.startswith("!")
+    return count if proof else 0

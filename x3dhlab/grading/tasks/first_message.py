@@ -249,6 +249,15 @@ _PARSE_INITIAL = Task(
                 ('if flag == b"\\x01" else None', 'if flag == b"\\x01" else 0'),
             ),
             (
+                "number 0 taken for none",
+                "The number 0 is returned as None, because 0 is false in Python.",
+                "Only the flag says whether there is a number; 0 is a number like any other.",
+                (
+                    '"one_time_prekey_id": one_time_prekey_id,',
+                    '"one_time_prekey_id": one_time_prekey_id or None,',
+                ),
+            ),
+            (
                 "KEM flag skipped",
                 "The last flag is skipped, so a message of PQXDH is read as one of X3DH.",
                 "Test that this byte is 00.",
@@ -585,20 +594,22 @@ _CHECK_NUMBER = (
 
 
 def accept_cases(seed: int) -> list[Case]:
-    """All sequences of one and two deliveries, some of three, the shortest first.
+    """All sequences of one and two deliveries, some of three, some of key 0, the shortest first.
 
     A re-encoded message comes after its original only: refusing it at once is as good.
     """
     rng = random.Random(f"inbox.accept_once {seed}")
     events = _events(_Bob(rng))
     bob = events.pop("")
-    inbox = {"one_time_prekeys": {n: bob.one_time[n] for n in bob.numbers[:2]}, "seen": []}
+    held = [*bob.numbers[:2], 0]
+    inbox = {"one_time_prekeys": {n: bob.one_time[n] for n in held}, "seen": []}
     keys = {
         "identity_private": bob.identity,
         "identity_public": public_key(bob.identity),
         "signed_prekey_private": bob.signed[max(bob.signed)],
     }
-    rows = [*_sequences(list(events)), *(["N", "M", "N"], ["N", "M", "R"], ["F", "F", "G"])]
+    rows = [*_sequences([name for name in events if name not in "ZY"]), ["Z"], ["Z", "Y"]]
+    rows += [["N", "M", "N"], ["N", "M", "R"], ["F", "F", "G"]]
     rows = [row for row in rows if "R" not in row or "N" in row[: row.index("R")]]
     cases = [_delivery_case(inbox, keys, events, row) for row in rows]
     saved = [_delivery_case(inbox, keys, events, [name, name], again=True) for name in "GN"]
@@ -623,8 +634,8 @@ def _delivery_case(inbox, keys, events, names, again=False):
 
 def _events(bob):
     """What may arrive: one letter → (what it is, the message)."""
-    one, two, gone, _ = bob.numbers
-    fresh = [bob.rng.randbytes(32) for _ in range(6)]
+    one, two, gone, zero = bob.numbers
+    fresh = [bob.rng.randbytes(32) for _ in range(8)]
     first = _sealed(bob, fresh[0], one, b"Hi Bob, 1")
     plain = _sealed(bob, fresh[1], None, b"Hi Bob, 2")
     forged = bytes(80)
@@ -650,6 +661,11 @@ def _events(bob):
         "H": (
             f"a message with one-time prekey {two}",
             _sealed(bob, fresh[5], two, b"Hi Bob, 6"),
+        ),
+        "Z": ("a message with one-time prekey 0", _sealed(bob, fresh[6], zero, b"Hi Bob, 7")),
+        "Y": (
+            "a second message with one-time prekey 0",
+            _sealed(bob, fresh[7], zero, b"Hi Bob, 8"),
         ),
         "R": ("the same message with bit 255 of EK_A set", again),
     }
@@ -717,14 +733,18 @@ _ACCEPT_ONCE = Task(
     signature="accept_once(inbox: dict, keys: dict, message: dict) -> list",
     statement=(
         "The inbox begins with `one_time_prekeys` (number → private key) and `seen`, an empty list "
-        "for your own record. The message has identity_key, ephemeral_key, one_time_prekey_id (a "
-        "number or None) and ciphertext. Return a list: the inbox to keep, which the next call "
-        "gets, and the plaintext. Refuse with an error of x3dhlab.errors: a number that is not "
-        "there, a message that does not open, and a handshake that was accepted before, also with "
-        "EK_A in another spelling. After a good message its one-time key is gone; after a refusal, "
-        "or when saving fails, the inbox is as before: do not change the argument. "
-        "agree(keys, one_time_private, message) → (SK, AD), open_sealed(SK, ciphertext, AD) and "
-        "hmac_sha256(key, data) are given."
+        "for your own record; put into it what you like. `keys` has identity_private, "
+        "identity_public and signed_prekey_private. The message has identity_key, ephemeral_key, "
+        "one_time_prekey_id (a number, or None when no one-time prekey was used) and ciphertext. "
+        "Return a list: the inbox to keep, which the next call gets, and the plaintext. Refuse "
+        "with an error of x3dhlab.errors, whichever fits: a number that is not there, a message "
+        "that does not open, and a handshake that was accepted before. The same EK_A can be "
+        "written in two ways, because X25519 ignores its highest bit: both are the same "
+        "handshake. After a good message its one-time key is gone. After a refusal, or when "
+        "saving fails, the inbox is as before: do not change the argument, or what is in it. "
+        "agree(keys, one_time_private, message) → (SK, AD), "
+        "open_sealed(key, ciphertext, associated_data) → plaintext and hmac_sha256(key, data) "
+        "are given; open_sealed raises DecryptionFailed by itself."
     ),
     why="Decrypt, then burn and record together: a forgery costs nothing, a replay gains nothing.",
     points=5,
@@ -767,6 +787,18 @@ _ACCEPT_ONCE = Task(
                 "weak the secret is.",
                 "Raise UnknownPreKey when the number is not in the dict.",
                 (_CHECK_NUMBER, ""),
+            ),
+            (
+                "number 0 taken for none",
+                "The number 0 counts as no key, because 0 is false in Python.",
+                "Test `number is not None`.",
+                ("one_time.get(number), message", "one_time.get(number or None), message"),
+            ),
+            (
+                "key 0 kept",
+                "One-time key 0 stays after its use, because 0 is false in Python.",
+                "Test `number is not None` before you leave the key out.",
+                ("if name != number}", "if not number or name != number}"),
             ),
             (
                 "one-time key kept",

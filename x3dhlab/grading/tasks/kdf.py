@@ -87,8 +87,9 @@ _X3DH_SECRET = Task(
     title="From the results to one secret",
     signature="x3dh_secret(dhs: list, info: bytes) -> bytes",
     statement=(
-        "Return SK, the 32 bytes of KDF(DH1 ‖ DH2 ‖ DH3 [‖ DH4]) of X3DH §2.2: HKDF with 32 bytes "
-        "FF before the joined results as its input, 32 zero bytes as its salt, and `info`. "
+        "Return SK, the 32 bytes of KDF(DH1 ‖ DH2 ‖ DH3 [‖ DH4]) of X3DH §2.2: HKDF with 32 zero "
+        "bytes as its salt, and `info`. Its input is F ‖ DH1 ‖ DH2 ‖ DH3 [‖ DH4]. F is 32 bytes "
+        "FF; it is not in `dhs`, you put it first. "
         "hkdf(ikm, salt=…, info=…, length=…) comes from x3dhlab.primitives."
     ),
     why="F, the order, the salt and the info are fixed: only then do two programs agree.",

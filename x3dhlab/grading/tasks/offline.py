@@ -49,7 +49,8 @@ _WHO_STORES = Task(
         "A key has a kind (IK, SPK, OPK or EK), a half (private or public) and `used`: True when "
         "a handshake used it and its first message was read. Return the places that hold it: "
         '[], ["device"] or ["device", "server"]. "device" is its owner\'s phone, "server" the '
-        "prekey server. Nobody has rotated a key yet."
+        "prekey server. Both halves of an ephemeral key stay off the server: the public one "
+        "travels inside the message. Nobody has rotated a key yet."
     ),
     why="Private halves never leave the device, and what is used once is deleted everywhere.",
     points=2,
@@ -196,14 +197,17 @@ _PROPERTIES = Task(
     title="What X3DH promises, and what it does not",
     signature="properties(scenario: dict) -> dict",
     statement=(
-        'A scenario has `method` ("X3DH", or "plain DH" with keys that both make fresh, delete '
-        'after use and exchange live through the server), `bob_online`, `server` ("honest", or '
-        '"swaps keys": it always hands out its own keys in place of Bob\'s), `compared` (they '
-        "compare identity keys by another way, and Alice writes nothing if they differ), "
-        "`one_time_prekey` (X3DH used one) and `stolen_later` (a thief takes every private key on "
-        "Bob's phone after he read the message). Return four booleans: `agreed` (Alice and Bob "
-        "share a secret), `server_reads`, `name_proven` (Alice knows that the key is Bob's) and "
-        "`thief_reads` (the first message, from a recording)."
+        'A scenario has `method` ("X3DH", or "plain DH": both make fresh keys, exchange them live '
+        'through the server, and delete them after use), `bob_online`, `server` ("honest", or '
+        '"swaps keys": it always hands out its own keys in place of Bob\'s), `compared` (over the '
+        "telephone they compare keys: the identity keys of X3DH, the fresh keys of plain DH; if "
+        "the keys differ, Alice writes nothing), `one_time_prekey` (X3DH used one) and "
+        "`stolen_later` (a thief takes every private key on Bob's phone after he read Alice's "
+        "first message). X3DH starts also while Bob is offline. Plain DH then does not start: no "
+        "key is handed out, no secret exists, and Alice writes nothing. Return four booleans: "
+        "`agreed` (Alice and Bob share a secret), `server_reads` (what Alice writes), "
+        "`name_proven` (Alice shares a secret with Bob, and knows that the key is his) and "
+        "`thief_reads` (Alice's first message, from a recording)."
     ),
     why="X3DH needs nobody online; names need a comparison, and full deletion a one-time key.",
     points=3,
@@ -228,6 +232,43 @@ _PROPERTIES = Task(
                 "Plain Diffie-Hellman starts although Bob is away. Nobody answers with his half.",
                 "Without prekeys at a server, both must be online.",
                 ('scenario["method"] == "X3DH" or scenario["bob_online"]', "True"),
+            ),
+            (
+                "the server answers for an absent person",
+                "The server reads although plain DH never started. Bob is offline.",
+                "Ask first whether the method starts; without a start, nothing is written.",
+                (
+                    '"server_reads": swapped and',
+                    '"server_reads": scenario["server"] == "swaps keys" and',
+                ),
+            ),
+            (
+                "comparing is useless with plain DH",
+                "A comparison counts for X3DH only. Fresh keys can be compared as well.",
+                "With plain DH too, a comparison finds a swapped key, or proves whose key it is.",
+                (
+                    "    return {\n",
+                    '    compared = scenario["method"] == "X3DH" and scenario["compared"]\n'
+                    "    return {\n",
+                ),
+                ('swapped and not scenario["compared"]', "swapped and not compared"),
+                ('agreed and scenario["compared"]', "agreed and compared"),
+            ),
+            (
+                "useless comparison, absent person",
+                "Two things about plain DH: a comparison helps there too, and with Bob offline "
+                "nothing starts, so nobody can read.",
+                "Ask whether the method starts, then use `compared` for both methods alike.",
+                (
+                    "    return {\n",
+                    '    compared = scenario["method"] == "X3DH" and scenario["compared"]\n'
+                    "    return {\n",
+                ),
+                (
+                    'swapped and not scenario["compared"]',
+                    'scenario["server"] == "swaps keys" and not compared',
+                ),
+                ('agreed and scenario["compared"]', "agreed and compared"),
             ),
             (
                 "X3DH with both online",

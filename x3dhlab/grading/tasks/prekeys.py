@@ -45,7 +45,8 @@ _MAKE_BATCH = Task(
     title="Make a batch of one-time prekeys",
     signature="make_batch(next_id: int, privates: list) -> dict",
     statement=(
-        "Number the private keys next_id, next_id + 1, … in their order. Return a dict with "
+        "Number the private keys next_id, next_id + 1, … in their order. The list may be empty. "
+        "Return a dict with "
         "`keep` (number → private key), `upload` (number → public key) and `next_id`, the first "
         "number that is free afterwards. `public_key(private)` comes from x3dhlab.primitives."
     ),
@@ -331,8 +332,8 @@ _REFILL_AMOUNT = Task(
     signature="refill_amount(left: int, low: int, target: int, limit: int) -> int",
     statement=(
         "The server reports how many one-time keys are `left`. While there are `low` or more, "
-        "upload nothing: return 0. Below, return the number that fills the pool to `target`, but "
-        "never more than `limit`, the most that one upload may hold."
+        "upload nothing: return 0. Below, return how many keys to upload now: as many as the pool "
+        "lacks to reach `target`, but at most `limit` in one upload. A later call does the rest."
     ),
     why="The refill depends on the gap to the target, so the pool reaches it.",
     points=1,
@@ -408,6 +409,13 @@ _REFILL_AMOUNT = Task(
                 ("min(target - left, limit)", "target - left"),
             ),
             (
+                "limit taken from the target",
+                "`limit` cut the target. It is the most that one upload may hold, not the most "
+                "that the pool may hold.",
+                "Cut the amount: min(target - left, limit).",
+                ("min(target - left, limit)", "min(target, limit) - left"),
+            ),
+            (
                 "the larger of both",
                 "`max` takes the larger number. A limit needs the smaller one.",
                 "Use min(target - left, limit).",
@@ -450,15 +458,16 @@ def bundle(identity_private, signed_prekey_id, signed_prekey_private, one_time, 
 
 
 def bundle_cases(seed: int) -> list[Case]:
-    """Bundles with a one-time prekey, and from an empty pool."""
+    """Bundles with a one-time prekey, from an empty pool, and with one-time prekey 0."""
     rng = random.Random(f"prekeys.bundle {seed}")
-    return [_bundle_case(rng, one_time) for one_time in (True, False, True, False)]
+    cases = [_bundle_case(rng, one_time) for one_time in (True, False, True, False)]
+    return [*cases, _bundle_case(rng, True, "with one-time prekey 0")]
 
 
-def _bundle_case(rng, with_key):
+def _bundle_case(rng, with_key, zero=""):
     identity, prekey, nonce = rng.randbytes(32), rng.randbytes(32), rng.randbytes(64)
     one_time = {"id": rng.randint(100, 999), "public": public_key(rng.randbytes(32))}
-    one_time = one_time if with_key else None
+    one_time = one_time | ({"id": 0} if zero else {}) if with_key else None
     number = rng.randint(1, 99)
     labels = {
         "IK_B": public_key(identity),
@@ -469,7 +478,7 @@ def _bundle_case(rng, with_key):
         "Encode(IK_B)": encode_key(public_key(identity)),
         "32 zero bytes": bytes(32),
     }
-    about = "with a one-time prekey" if with_key else "from an empty pool"
+    about = zero or ("with a one-time prekey" if with_key else "from an empty pool")
     return Case((identity, number, prekey, one_time, nonce), f"a bundle {about}", labels)
 
 
@@ -615,6 +624,19 @@ _BUNDLE = Task(
                 'Take its number and its key from `one_time`: one_time["id"], one_time["public"].',
                 ('one_time["id"] if one_time else None', "None"),
                 ('one_time["public"] if one_time else None', "None"),
+            ),
+            (
+                "number 0 taken for none",
+                "The number 0 counts as no key, because 0 is false in Python.",
+                "Test whether `one_time` is None; 0 is a number like any other.",
+                (
+                    '"one_time_prekey_id": one_time["id"] if one_time else',
+                    '"one_time_prekey_id": one_time["id"] if one_time and one_time["id"] else',
+                ),
+                (
+                    'one_time["public"] if one_time else',
+                    'one_time["public"] if one_time and one_time["id"] else',
+                ),
             ),
             (
                 "the whole entry as a key",

@@ -11,6 +11,7 @@ from x3dhlab.wire import encode_key
 from x3dhlab.x3dh import INFO, F
 
 ZEROS = bytes(32)
+ZERO = "a bundle with one-time prekey 0"
 
 
 # The inputs
@@ -27,8 +28,9 @@ class _Cast:
         self.nonce = rng.randbytes(64)
         self.ids = rng.randint(1, 9999), rng.randint(10_000, 99_999)
 
-    def bundle(self, one_time=True, signed_prekey=None, flip=None):
+    def bundle(self, one_time=True, signed_prekey=None, flip=None, one_time_id=None):
         """A bundle as a dict. `flip` names a bit of the signature to turn over."""
+        one_time_id = self.ids[1] if one_time_id is None else one_time_id
         signed_prekey = self.SPK_B if signed_prekey is None else signed_prekey
         signature = sign(self.IK_B_private, encode_key(self.SPK_B), nonce=self.nonce)
         if flip is not None:
@@ -39,7 +41,7 @@ class _Cast:
             "signed_prekey_id": self.ids[0],
             "signed_prekey": signed_prekey,
             "signed_prekey_signature": signature,
-            "one_time_prekey_id": self.ids[1] if one_time else None,
+            "one_time_prekey_id": one_time_id if one_time else None,
             "one_time_prekey": self.OPK_B if one_time else None,
         }
 
@@ -59,14 +61,15 @@ class _Cast:
 
 
 def initiator_cases(seed: int) -> list[Case]:
-    """Bundles with and without a one-time prekey."""
+    """Bundles with and without a one-time prekey, and one with one-time prekey 0."""
     rng = random.Random(f"x3dh.initiator_dhs {seed}")
-    return [_initiator_case(_Cast(rng), one_time) for one_time in (True, False, True, False)]
+    cases = [_initiator_case(_Cast(rng), one_time) for one_time in (True, False, True, False)]
+    return [*cases, _initiator_case(_Cast(rng), True, ZERO, one_time_id=0)]
 
 
-def _initiator_case(cast, one_time):
-    arguments = (cast.IK_A_private, cast.EK_A_private, cast.bundle(one_time))
-    return Case(arguments, _with_or_without(one_time), cast.labels(one_time))
+def _initiator_case(cast, one_time, about="", **changes):
+    arguments = (cast.IK_A_private, cast.EK_A_private, cast.bundle(one_time, **changes))
+    return Case(arguments, about or _with_or_without(one_time), cast.labels(one_time))
 
 
 def _with_or_without(one_time):
@@ -91,7 +94,7 @@ def _responder_case(cast, one_time):
 
 
 def initiate_cases(seed: int) -> list[Case]:
-    """Good bundles, a damaged signature, another prekey, and a low-order prekey with a bad one."""
+    """Good bundles, a damaged signature, another prekey, a low-order one, and number 0."""
     rng = random.Random(f"x3dh.initiate {seed}")
     flip = rng.randrange(240)  # a bit of R; a damaged s is refused for another reason
     casts = [_Cast(rng) for _ in range(6)]
@@ -102,7 +105,8 @@ def initiate_cases(seed: int) -> list[Case]:
     exchanged = _initiate_case(casts[5], False, about, signed_prekey=other)
     about = "a bundle with a bad signature and a signed prekey of low order"
     low_order = _initiate_case(casts[5], True, about, signed_prekey=ZEROS)
-    return [*cases, damaged, exchanged, low_order]
+    zero = _initiate_case(_Cast(rng), True, ZERO, one_time_id=0)
+    return [*cases, damaged, exchanged, low_order, zero]
 
 
 def _initiate_case(cast, one_time, about="", **changes):
@@ -224,6 +228,10 @@ NO_DH4 = (
     "The one-time prekey is never used, so DH4 is missing even when the bundle has one.",
     "When the bundle has a one-time prekey, add DH4 = DH(EK_A, OPK_B).",
 )
+FALSE_ZERO = (
+    "The number 0 counts as no key, because 0 is false in Python. DH4 is then missing.",
+    'Test `bundle["one_time_prekey"] is not None`; 0 is a number like any other.',
+)
 EK_IN_DH1 = (
     "DH1 uses the ephemeral key where the identity key belongs. Nothing then proves who Alice is.",
     "DH1 = DH(IK_A, SPK_B): Alice's identity key with Bob's signed prekey.",
@@ -269,7 +277,12 @@ _INITIATOR = Task(
     signature=(
         "initiator_dhs(identity_private: bytes, ephemeral_private: bytes, bundle: dict) -> list"
     ),
-    statement="Return [DH1, DH2, DH3], and DH4 as a fourth value if the bundle has a one-time key.",
+    statement=(
+        "DH1 = DH(IK_A, SPK_B), DH2 = DH(EK_A, IK_B), DH3 = DH(EK_A, SPK_B), and DH4 = "
+        "DH(EK_A, OPK_B). Alice has the private halves of IK_A and EK_A; the bundle has Bob's "
+        "public halves. Return [DH1, DH2, DH3], and DH4 as a fourth value if the bundle has a "
+        "one-time prekey. dh(private, public) comes from x3dhlab.primitives."
+    ),
     why="Each value joins two keys in the fixed order, and DH4 is there only when it is used.",
     points=3,
     minutes=8,
@@ -299,6 +312,16 @@ _INITIATOR = Task(
                     [("return [DH1, DH2, DH3]\n", "return [DH1, DH2, DH3, bytes(32)]\n")],
                 ),
                 ("DH4 never computed", NO_DH4, [(f"DH3, {_DH4}", "DH3")]),
+                (
+                    "number 0 taken for none",
+                    FALSE_ZERO,
+                    [
+                        (
+                            'if bundle["one_time_prekey"] is None',
+                            'if not bundle["one_time_prekey_id"]',
+                        )
+                    ],
+                ),
                 ("EK where IK belongs", EK_IN_DH1, [("dh(identity_", "dh(ephemeral_")]),
                 ("IK where EK belongs", IK_IN_DH2, [(_DH2, _DH2.replace("ephemeral", "identity"))]),
                 ("IK in DH3", IK_IN_DH3, [(_DH3, _DH3.replace("ephemeral", "identity"))]),
@@ -373,7 +396,12 @@ _RESPONDER = Task(
         "responder_dhs(identity_private: bytes, signed_prekey_private: bytes, "
         "one_time_prekey_private: bytes, identity_public: bytes, ephemeral_public: bytes) -> list"
     ),
-    statement="Return Alice's values: [DH1, DH2, DH3], and DH4 if a one-time prekey was used.",
+    statement=(
+        "Bob has the private halves of IK_B, SPK_B and OPK_B, and Alice's public halves of IK_A "
+        "and EK_A. Return the values that Alice computed, in her order: [DH1, DH2, DH3], and DH4 "
+        "when `one_time_prekey_private` is not None. DH1 = DH(IK_A, SPK_B), DH2 = DH(EK_A, IK_B), "
+        "DH3 = DH(EK_A, SPK_B), DH4 = DH(EK_A, OPK_B)."
+    ),
     why="Bob has the other private half of every pair, so he gets Alice's values in her order.",
     points=3,
     minutes=8,
@@ -602,6 +630,29 @@ _INITIATE = Task(
                     [("kdf(dhs)", "kdf(dhs + [bytes(32)] * (4 - len(dhs)))")],
                 ),
                 ("DH4 never computed", NO_DH4, [("kdf(dhs)", "kdf(dhs[:3])")]),
+                (
+                    "number 0 taken for none",
+                    FALSE_ZERO,
+                    [
+                        (
+                            'if bundle["one_time_prekey"] is not None',
+                            'if bundle["one_time_prekey_id"]',
+                        )
+                    ],
+                ),
+                (
+                    "number 0 becomes None",
+                    (
+                        "The number 0 is returned as None, because 0 is false in Python.",
+                        'Return bundle["one_time_prekey_id"] as it is.',
+                    ),
+                    [
+                        (
+                            '"one_time_prekey_id": bundle["one_time_prekey_id"]',
+                            '"one_time_prekey_id": bundle["one_time_prekey_id"] or None',
+                        )
+                    ],
+                ),
                 ("EK where IK belongs", EK_IN_DH1, [("dh(identity_", "dh(ephemeral_")]),
                 (
                     "IK where EK belongs",

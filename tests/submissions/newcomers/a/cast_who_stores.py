@@ -1,0 +1,7 @@
+def who_stores(key):
+    gone = key["used"] and key["kind"] in ("OPK", "EK")
+    if gone:
+        return []
+    if key["half"] == "private" or key["kind"] == "EK":
+        return ["device"]
+    return ["device", "server"]

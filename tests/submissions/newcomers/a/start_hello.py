@@ -1,0 +1,2 @@
+def hello(name):
+    return b"Hello, " + name.encode() + b"!"

@@ -1,0 +1,11 @@
+from x3dhlab.primitives import dh, verify
+
+
+def initiator_dhs(identity_private, ephemeral_private, bundle):
+    DH1 = dh(identity_private, bundle["signed_prekey"])
+    DH2 = dh(ephemeral_private, bundle["identity_key"])
+    DH3 = dh(ephemeral_private, bundle["signed_prekey"])
+    dhs = [DH1, DH2, DH3]
+    if bundle["one_time_prekey"] is not None:
+        dhs.append(dh(ephemeral_private, bundle["one_time_prekey"]))
+    return dhs
