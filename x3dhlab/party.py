@@ -46,20 +46,20 @@ class LocalTransport:
         self._mailboxes = defaultdict(deque)
 
     def publish(self, name, publication):
-        _crossing(name, SERVER, "publication", publication)
+        crossing(name, SERVER, "publication", publication)
         with observe.acting(SERVER):
             self.store.publish(name, Publication.decode(publication))
 
     def fetch(self, name, requester):
         bundle = self.store.fetch(name).encode()
-        _crossing(SERVER, requester, "bundle", bundle, about=name)
+        crossing(SERVER, requester, "bundle", bundle, about=name)
         return bundle
 
     def count(self, name):
         return self.store.count(name)
 
     def send(self, sender, recipient, data):
-        _crossing(sender, SERVER, "message", data, about=recipient)
+        crossing(sender, SERVER, "message", data, about=recipient)
         self._mailboxes[recipient].append((sender, data))
 
     def collect(self, name):
@@ -67,11 +67,12 @@ class LocalTransport:
         arrived = list(mailbox)
         mailbox.clear()
         for sender, data in arrived:
-            _crossing(SERVER, name, "message", data, about=sender)
+            crossing(SERVER, name, "message", data, about=sender)
         return arrived
 
 
-def _crossing(sender, recipient, what, data, *, about=""):
+def crossing(sender: str, recipient: str, what: str, data: bytes, *, about: str = "") -> None:
+    """Tell a listener that bytes cross the wire; `about` is the other person they concern."""
     about = {"what": what, "sender": sender, "recipient": recipient, "about": about}
     observe.announce("WIRE", [(what, data)], **about)
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from x3dhlab import observe, pqxdh, prekeys, proof, session, x3dh
 from x3dhlab.errors import Refused
 from x3dhlab.layout import explain
-from x3dhlab.party import SERVER, LocalTransport
+from x3dhlab.party import SERVER, LocalTransport, crossing
 from x3dhlab.primitives import deterministic
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.trace import Trace
@@ -160,7 +160,7 @@ class Theatre:
         except Refused as problem:
             words = f"{sender} cannot write yet: {problem.args[0]}."
             return replace(now, told=_refused("write", words, problem, sender))
-        _crossing(sender, SERVER, data, about=recipient)
+        crossing(sender, SERVER, "message", data, about=recipient)
         sealed = _ratchet_message(data)[0].ciphertext
         parcel = _Parcel(number, number, sender, recipient, data)
         return replace(
@@ -180,7 +180,7 @@ class Theatre:
         parcel, rest = self._take(now, id)
         recipient = parcel.recipient
         before = now.devices[recipient]
-        _crossing(SERVER, recipient, parcel.data, about=parcel.sender)
+        crossing(SERVER, recipient, "message", parcel.data, about=parcel.sender)
         try:
             with observe.acting(recipient):
                 device, *_ = session.receive(before, self._identity[parcel.sender], parcel.data)
@@ -407,11 +407,6 @@ def _refused(kind, words, problem, actor):
     # Without a session there is no receiving chain either: the responder must read first.
     told = _told(kind, words, problem.step or "Double Ratchet §3.3", actor)
     return {**told, "refusal": type(problem).__name__}
-
-
-def _crossing(sender, recipient, data, *, about):
-    about = {"what": "message", "sender": sender, "recipient": recipient, "about": about}
-    observe.announce("WIRE", [("message", data)], **about)
 
 
 def _ratchet_message(data):
