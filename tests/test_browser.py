@@ -1,9 +1,9 @@
 """Lesson 04 in JupyterLab under Chromium: the player and the questions as a person meets them."""
 
-import shutil
 from pathlib import Path
 
 import browser
+import nbformat
 import pytest
 
 LESSON = Path(__file__).resolve().parent.parent / "notebooks" / "04_four_diffie_hellmans.ipynb"
@@ -15,12 +15,13 @@ pytestmark = [
 ]
 
 # Click, then wait for the frame that shows the result: milliseconds for each click.
-_MEASURE = """async (clicks) => {
-  const root = document.querySelector('.x3dh-player');
+_MEASURE = """async ([number, clicks]) => {
+  const root = [...document.querySelectorAll('.x3dh-player')].at(number);
   const button = name => root.querySelector(`[aria-label="${name}"]`);
   const times = [];
   for (let n = 0; n < clicks; n++) {
     const before = root.querySelector('.p-count').textContent;
+    if (n === 0) root.scrollIntoView();
     const start = performance.now();
     button(n % 2 ? 'Step back' : 'Step forward').click();
     await new Promise(done => requestAnimationFrame(() => {
@@ -33,6 +34,12 @@ _MEASURE = """async (clicks) => {
   }
   return times.sort((a, b) => a - b);
 }"""
+
+# A conversation of more than 1,000 operations, in a cell below the lesson.
+LONG = """from x3dhlab import scenes
+from x3dhlab.widgets import ProtocolPlayer
+long = scenes.conversation(" ".join("AAABBB" * 13)).trace
+ProtocolPlayer(long, f"{len(long.events)} operations")"""
 
 _SAVED_TEXT = """() => {
   for (const cell of jupyterapp.shell.currentWidget.content.model.cells) {
@@ -48,7 +55,9 @@ _SAVED_TEXT = """() => {
 def lesson(tmp_path_factory):
     """Lesson 04, run from top to bottom with an empty progress file: (page, console problems)."""
     root, private = (tmp_path_factory.mktemp(name) for name in ("course", "private"))
-    shutil.copy(LESSON, root / LESSON.name)
+    notebook = nbformat.read(LESSON, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(LONG, id="long"))
+    nbformat.write(notebook, root / LESSON.name)
     with browser.jupyter(root, private) as address, browser.browser() as (page, problems):
         browser.open_notebook(page, address, LESSON.name)
         browser.hide_sidebars(page)
@@ -201,13 +210,50 @@ def test_a_quiz_explains_and_may_be_tried_again(lesson):
     assert quiz.locator(".q-option.right, .q-option.wrong").count() == 1
 
 
-def test_a_click_answers_at_once(lesson, player, record_property, capsys):
+def test_a_step_is_enlarged_by_mouse_and_shown_alone(player):
+    player.locator(".p-list button", has_text="Compute DH4").first.click()
+    small = player.locator(".p-formula").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    button = player.locator('[aria-label="Zoom to this step"]')
+    button.click()
+    large = player.locator(".p-formula").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    assert large > 1.4 * small
+    assert button.get_attribute("aria-pressed") == "true"
+    assert not player.locator(".p-list").is_visible()
+    assert not player.locator(".p-scroll").is_visible()
+    assert "Diffie-Hellman output" in player.locator(".p-bytes").inner_text()
+    button.click()
+    assert player.locator(".p-list").is_visible()
+
+
+def test_the_keyboard_enlarges_steps_on_and_leaves(lesson, player):
     page, _ = lesson
-    times = page.evaluate(_MEASURE, CLICKS)
+    player.locator(".p-list button").nth(3).click()
+    page.keyboard.press("z")
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(focused) == "Zoom to this step"
+    live = player.locator("[aria-live=polite]")
+    assert live.inner_text().startswith("Enlarged: Step 4 of ")
+    page.keyboard.press("ArrowRight")
+    shows(player, 5)
+    assert not player.locator(".p-list").is_visible()
+    page.keyboard.press("Escape")
+    assert player.locator(".p-list").is_visible()
+    assert page.evaluate(focused) == "Zoom to this step"
+
+
+@pytest.mark.parametrize(("number", "what"), [(0, "the lesson's run"), (-1, "1,000 operations")])
+def test_a_click_answers_at_once(lesson, player, number, what, record_property, capsys):
+    page, _ = lesson
+    if number:
+        long = page.locator(".x3dh-player").last
+        long.scroll_into_view_if_needed()
+        middle = int(long.locator("input[type=range]").get_attribute("max")) // 2
+        long.locator("input[type=range]").fill(str(middle))
+    times = page.evaluate(_MEASURE, [number, CLICKS])
     p95 = times[int(0.95 * len(times))]
     record_property("click_to_picture_p95_ms", round(p95, 1))
     with capsys.disabled():
-        print(f"\nclick to picture: 95 % of {len(times)} clicks within {p95:.1f} ms")
+        print(f"\n{what}, click to picture: 95 % of {len(times)} clicks within {p95:.1f} ms")
     assert len(times) == CLICKS
 
 
