@@ -737,7 +737,7 @@ _ACCEPT_ONCE = Task(
         "identity_public and signed_prekey_private. The message has identity_key, ephemeral_key, "
         "one_time_prekey_id (a number, or None when no one-time prekey was used) and ciphertext. "
         "Return a list: the inbox to keep, which the next call gets, and the plaintext. Refuse "
-        "with an error of x3dhlab.errors, whichever fits: a number that is not there, a message "
+        "with any error of x3dhlab.errors: a number that is not there, a message "
         "that does not open, and a handshake that was accepted before. The same EK_A can be "
         "written in two ways, because X25519 ignores its highest bit: both are the same "
         "handshake. After a good message its one-time key is gone. After a refusal, or when "

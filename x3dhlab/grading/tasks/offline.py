@@ -199,8 +199,8 @@ _PROPERTIES = Task(
     statement=(
         'A scenario has `method` ("X3DH", or "plain DH": both make fresh keys, exchange them live '
         'through the server, and delete them after use), `bob_online`, `server` ("honest", or '
-        '"swaps keys": it always hands out its own keys in place of Bob\'s), `compared` (over the '
-        "telephone they compare keys: the identity keys of X3DH, the fresh keys of plain DH; if "
+        '"swaps keys": it always hands out its own keys in place of Bob\'s), `compared` (by '
+        "another way they compare keys: the identity keys of X3DH, the fresh keys of plain DH; if "
         "the keys differ, Alice writes nothing), `one_time_prekey` (X3DH used one) and "
         "`stolen_later` (a thief takes every private key on Bob's phone after he read Alice's "
         "first message). X3DH starts also while Bob is offline. Plain DH then does not start: no "

@@ -332,8 +332,8 @@ _REFILL_AMOUNT = Task(
     signature="refill_amount(left: int, low: int, target: int, limit: int) -> int",
     statement=(
         "The server reports how many one-time keys are `left`. While there are `low` or more, "
-        "upload nothing: return 0. Below, return how many keys to upload now: as many as the pool "
-        "lacks to reach `target`, but at most `limit` in one upload. A later call does the rest."
+        "upload nothing: return 0. Below, return how many keys to upload now: as many as are "
+        "missing up to `target`, but at most `limit` in one upload. A later call does the rest."
     ),
     why="The refill depends on the gap to the target, so the pool reaches it.",
     points=1,

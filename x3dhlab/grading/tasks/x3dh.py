@@ -228,6 +228,10 @@ NO_DH4 = (
     "The one-time prekey is never used, so DH4 is missing even when the bundle has one.",
     "When the bundle has a one-time prekey, add DH4 = DH(EK_A, OPK_B).",
 )
+ALWAYS_DH4 = (
+    "DH4 is computed always. Without a one-time prekey there is no key to compute it with.",
+    "Test for None first; without a one-time prekey, leave DH4 out.",
+)
 FALSE_ZERO = (
     "The number 0 counts as no key, because 0 is false in Python. DH4 is then missing.",
     'Test `bundle["one_time_prekey"] is not None`; 0 is a number like any other.',
@@ -322,6 +326,11 @@ _INITIATOR = Task(
                         )
                     ],
                 ),
+                (
+                    "DH4 always expected",
+                    ALWAYS_DH4,
+                    [(_NO_DH4, "")],
+                ),
                 ("EK where IK belongs", EK_IN_DH1, [("dh(identity_", "dh(ephemeral_")]),
                 ("IK where EK belongs", IK_IN_DH2, [(_DH2, _DH2.replace("ephemeral", "identity"))]),
                 ("IK in DH3", IK_IN_DH3, [(_DH3, _DH3.replace("ephemeral", "identity"))]),
@@ -359,15 +368,15 @@ def responder_dhs(
     identity_private,
     signed_prekey_private,
     one_time_prekey_private,
-    identity_public,
-    ephemeral_public,
+    alice_identity,
+    alice_ephemeral,
 ):
-    DH1 = dh(signed_prekey_private, identity_public)
-    DH2 = dh(identity_private, ephemeral_public)
-    DH3 = dh(signed_prekey_private, ephemeral_public)
+    DH1 = dh(signed_prekey_private, alice_identity)
+    DH2 = dh(identity_private, alice_ephemeral)
+    DH3 = dh(signed_prekey_private, alice_ephemeral)
     if one_time_prekey_private is None:
         return [DH1, DH2, DH3]
-    return [DH1, DH2, DH3, dh(one_time_prekey_private, ephemeral_public)]
+    return [DH1, DH2, DH3, dh(one_time_prekey_private, alice_ephemeral)]
 """
 )
 
@@ -377,15 +386,15 @@ _MIRRORED = (
 )
 _EK_FOR_IK = (
     "DH1 uses Alice's ephemeral key where her identity key belongs. Anybody can then be Alice.",
-    "DH1 joins SPK_B and IK_A: dh(signed_prekey_private, identity_public).",
+    "DH1 joins SPK_B and IK_A: dh(signed_prekey_private, alice_identity).",
 )
 _IK_FOR_EK = (
     "DH2 uses Alice's identity key where her ephemeral key belongs. It is equal in every session.",
-    "DH2 joins IK_B and EK_A: dh(identity_private, ephemeral_public).",
+    "DH2 joins IK_B and EK_A: dh(identity_private, alice_ephemeral).",
 )
 _IK_FOR_SPK = (
     "DH3 uses Bob's identity key. It then equals DH2, and the signed prekey does not meet EK_A.",
-    "DH3 joins SPK_B and EK_A: dh(signed_prekey_private, ephemeral_public).",
+    "DH3 joins SPK_B and EK_A: dh(signed_prekey_private, alice_ephemeral).",
 )
 
 _RESPONDER = Task(
@@ -394,7 +403,7 @@ _RESPONDER = Task(
     title="Bob's Diffie-Hellman results",
     signature=(
         "responder_dhs(identity_private: bytes, signed_prekey_private: bytes, "
-        "one_time_prekey_private: bytes, identity_public: bytes, ephemeral_public: bytes) -> list"
+        "one_time_prekey_private: bytes, alice_identity: bytes, alice_ephemeral: bytes) -> list"
     ),
     statement=(
         "Bob has the private halves of IK_B, SPK_B and OPK_B, and Alice's public halves of IK_A "
@@ -410,7 +419,7 @@ _RESPONDER = Task(
     hints=Hints(
         "For each of Alice's four pairs: which of the two keys is Bob's?",
         "dh(a, B) equals dh(b, A). Bob takes his private half and Alice's public half each time.",
-        "DH1 = DH(IK_A, SPK_B), so Bob computes dh(signed_prekey_private, identity_public).",
+        "DH1 = DH(IK_A, SPK_B), so Bob computes dh(signed_prekey_private, alice_identity).",
     ),
     reference=RESPONDER,
     cases=responder_cases,
@@ -430,17 +439,27 @@ _RESPONDER = Task(
                 (
                     "DH4 never computed",
                     NO_DH4,
-                    [("DH3, dh(one_time_prekey_private, ephemeral_public)]", "DH3]")],
+                    [("DH3, dh(one_time_prekey_private, alice_ephemeral)]", "DH3]")],
+                ),
+                (
+                    "DH4 always expected",
+                    ALWAYS_DH4,
+                    [("if one_time_prekey_private is None:", "if False:")],
                 ),
                 (
                     "EK where IK belongs",
                     _EK_FOR_IK,
-                    [("_private, identity_public)", "_private, ephemeral_public)")],
+                    [("_private, alice_identity)", "_private, alice_ephemeral)")],
                 ),
                 (
                     "IK where EK belongs",
                     _IK_FOR_EK,
-                    [("dh(identity_private, ephemeral", "dh(identity_private, identity")],
+                    [
+                        (
+                            "dh(identity_private, alice_ephemeral",
+                            "dh(identity_private, alice_identity",
+                        )
+                    ],
                 ),
                 (
                     "IK in DH3",
@@ -452,8 +471,8 @@ _RESPONDER = Task(
                     IK_IN_DH4,
                     [
                         (
-                            "dh(one_time_prekey_private, ephemeral",
-                            "dh(one_time_prekey_private, identity",
+                            "dh(one_time_prekey_private, alice_ephemeral",
+                            "dh(one_time_prekey_private, alice_identity",
                         )
                     ],
                 ),
@@ -469,7 +488,7 @@ _RESPONDER = Task(
                     [
                         ("return [", 'return b"".join(['),
                         ("DH3]\n", "DH3])\n"),
-                        ("public)]", "public)])"),
+                        ("ephemeral)]", "ephemeral)])"),
                     ],
                 ),
             ],
@@ -652,6 +671,11 @@ _INITIATE = Task(
                             '"one_time_prekey_id": bundle["one_time_prekey_id"] or None',
                         )
                     ],
+                ),
+                (
+                    "DH4 always expected",
+                    ALWAYS_DH4,
+                    [('    if bundle["one_time_prekey"] is not None:\n        dhs', "    dhs")],
                 ),
                 ("EK where IK belongs", EK_IN_DH1, [("dh(identity_", "dh(ephemeral_")]),
                 (
