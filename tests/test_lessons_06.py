@@ -10,6 +10,7 @@ from x3dhlab.errors import BadSignature, DecryptionFailed, TrailingBytes, Unknow
 from x3dhlab.keys import KeyPair
 from x3dhlab.party import LocalTransport, Party
 from x3dhlab.primitives import check_canonical, dh, sign
+from x3dhlab.scenes.first_message import _DELIVERIES
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.trace import record
 from x3dhlab.wire import InitialMessage, encode_key
@@ -159,7 +160,7 @@ def test_an_inbox_of_ones_own_runs_again_at_every_change():
     assert experiment.outcome["verdict"] == "holds"
 
 
-@pytest.mark.parametrize("delivery", scenes._DELIVERIES)
+@pytest.mark.parametrize("delivery", _DELIVERIES)
 def test_some_rules_stop_every_delivery(delivery):
     experiment = scenes.your_inbox()
     experiment.set(

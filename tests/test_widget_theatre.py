@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from x3dhlab import pqxdh, proof, scenes
-from x3dhlab.theatre import COPIES, MESSAGES, Theatre
+from x3dhlab.scenes.theatre import COPIES, MESSAGES, Theatre
 from x3dhlab.widgets import ProtocolPlayer, RatchetTheatre
 
 

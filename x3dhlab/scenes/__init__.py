@@ -1,0 +1,75 @@
+"""The runs and experiments that lessons show: ready-made callables handed to widgets.
+
+A scene may use every room but grading. It does the work that a widget must not do. One module a
+subject; lessons import from here.
+"""
+
+from x3dhlab.scenes.compromise import (
+    Conversation,
+    conversation,
+    conversation_matrix,
+    handshake_matrix,
+    key_lineage,
+    ratchet_theatre,
+)
+from x3dhlab.scenes.figures import (
+    measured_sizes,
+    opened_by_theft,
+    show_compromise,
+    show_message_sizes,
+)
+from x3dhlab.scenes.first_message import show_sizes, sizes_on_the_wire, your_inbox
+from x3dhlab.scenes.first_steps import (
+    first_message_parts,
+    flip_a_bit,
+    show_parts,
+    weakened_handshake,
+)
+from x3dhlab.scenes.inspector import inspect_message
+from x3dhlab.scenes.kdf import kdf_report, kdf_workbench, names_as_bytes
+from x3dhlab.scenes.keys import flip_a_key_bit, show_clients, signed_bytes, write_as_nobody
+from x3dhlab.scenes.offline import (
+    place_the_keys,
+    show_placements,
+    show_whereabouts,
+    three_handshakes,
+    whereabouts,
+)
+from x3dhlab.scenes.pools import drain_the_pool, refill_rule, refills, show_refills
+
+__all__ = [
+    "Conversation",
+    "conversation",
+    "conversation_matrix",
+    "drain_the_pool",
+    "first_message_parts",
+    "flip_a_bit",
+    "flip_a_key_bit",
+    "handshake_matrix",
+    "inspect_message",
+    "kdf_report",
+    "kdf_workbench",
+    "key_lineage",
+    "measured_sizes",
+    "names_as_bytes",
+    "opened_by_theft",
+    "place_the_keys",
+    "ratchet_theatre",
+    "refill_rule",
+    "refills",
+    "show_clients",
+    "show_compromise",
+    "show_message_sizes",
+    "show_parts",
+    "show_placements",
+    "show_refills",
+    "show_sizes",
+    "show_whereabouts",
+    "signed_bytes",
+    "sizes_on_the_wire",
+    "three_handshakes",
+    "weakened_handshake",
+    "whereabouts",
+    "write_as_nobody",
+    "your_inbox",
+]
