@@ -57,7 +57,7 @@ test: $(VENV)/test.stamp
 		notebooks solutions
 	@echo "[6/6] browser: JupyterLab in Chromium"
 	@if .ci/chromium >/dev/null; then \
-		$(BIN)/python -m pytest -m "browser and not full"; \
+		$(BIN)/python -m pytest -n 2 --dist loadfile -m "browser and not full"; \
 	else \
 		echo "Skipped: there is no Chromium here. .ci/run installs it."; \
 	fi
