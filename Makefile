@@ -8,7 +8,7 @@ DIR ?=
 
 # The strict comparison of notebooks starts with no progress and touches nobody's settings.
 SANDBOXED = folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	export X3DHLAB_PROGRESS="$$folder/progress.jsonl" IPYTHONDIR="$$folder/ipython" \
+	export TMPDIR="$$folder" IPYTHONDIR="$$folder/ipython" \
 	JUPYTER_CONFIG_DIR="$$folder/config" JUPYTER_DATA_DIR="$$folder/data" \
 	JUPYTER_RUNTIME_DIR="$$folder/runtime" MPLCONFIGDIR="$$folder/matplotlib" &&
 

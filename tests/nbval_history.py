@@ -1,10 +1,26 @@
-"""A plugin for nbval: cells enter the kernel's history, as they do in JupyterLab.
+"""A plugin for nbval: notebooks run as a learner's would.
 
 nbval asks the kernel to forget each cell; `check(...)` in a notebook reads the learner's earlier
-cells from that history.
+cells from that history, so here they enter it. And each notebook starts with no progress of its
+own or of another: the map of lesson 00 must not count what a solution has just passed.
 """
 
+import os
+import tempfile
+from pathlib import Path
+
 from nbval.kernel import RunningKernel
+
+from x3dhlab import progress
+
+_start = RunningKernel.__init__
+
+
+def start(self, *arguments, **options):
+    """Start the kernel with an empty progress file."""
+    folder = tempfile.mkdtemp(dir=os.environ.get("TMPDIR"))
+    os.environ[progress.VARIABLE] = str(Path(folder) / progress.FILE)
+    _start(self, *arguments, **options)
 
 
 def execute_cell_input(self, cell_input, allow_stdin=None):
@@ -14,4 +30,5 @@ def execute_cell_input(self, cell_input, allow_stdin=None):
     )
 
 
+RunningKernel.__init__ = start
 RunningKernel.execute_cell_input = execute_cell_input
