@@ -90,7 +90,9 @@ class Inspector {
       },
       onblur: () => this.drawEditor(),
       onkeydown: (event) => {
-        if (event.key === "Enter" || event.key === "Escape") this.cell()?.focus();
+        if (event.key !== "Enter" && event.key !== "Escape") return;
+        event.preventDefault();
+        this.cell()?.focus();
       },
     });
     this.decimal = h("span", { class: "b-decimal" });
@@ -310,7 +312,7 @@ class Inspector {
     if (key === "Home") return field.offset;
     if (key === "End") return field.offset + field.length - 1;
     if (key === "Enter") return this.input.focus(), this.input.select(), null;
-    if (key === "Escape") return (this.typed = ""), this.draw(), null;
+    if (key === "Escape" && this.typed) return (this.typed = ""), this.draw(), null;
     if (key === "Delete" || key === "Backspace") return this.change(this.original[this.offset]), null;
     if (/^[0-9a-f]$/i.test(key)) return this.type(key), null;
     return undefined;

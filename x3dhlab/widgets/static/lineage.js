@@ -77,7 +77,10 @@ class Lineage {
       oninput: () => this.find(),
       onkeydown: (event) => {
         if (event.key === "Enter") this.results.querySelector("button")?.click();
-        else if (event.key === "Escape") this.clearSearch();
+        else if (event.key === "Escape") {
+          event.preventDefault();
+          this.clearSearch();
+        }
       },
     });
     this.whole = h("button", { type: "button", class: "x3dh-button", onclick: () => this.lookAround("") }, "Show the start");

@@ -74,7 +74,7 @@ function render({ model, el }) {
           number === chosen ? h("span", { class: "q-badge" }, `your prediction, ${outcome.confidence}`) : null,
           right ? h("span", { class: "q-badge good" }, "✓ this happens") : null,
         ),
-        option.why ? h("p", {}, ...rich(option.why), option.cell ? " " : "", option.cell ? cellLink(option.cell, "See the cell.") : "") : null,
+        option.why ? h("p", {}, ...rich(option.why), option.cell ? " " : "", option.cell ? cellLink(option.cell, "See the section.") : "") : null,
       );
     });
     const judged = outcome.judged && chosen >= 0;

@@ -53,7 +53,7 @@ function render({ model, el }) {
         { class: meaning.correct ? "right" : "wrong" },
         h("b", {}, meaning.text),
         meaning.why ? h("span", {}, ": ", ...rich(meaning.why)) : "",
-        meaning.cell ? h("span", {}, " ", cellLink(meaning.cell, meaning.correct ? "See the cell." : "This cell shows it.")) : "",
+        meaning.cell ? h("span", {}, " ", cellLink(meaning.cell, meaning.correct ? "See the section." : "This section shows it.")) : "",
       ),
     );
     const parts = [

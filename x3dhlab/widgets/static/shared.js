@@ -33,16 +33,24 @@ function fill(element, ...children) {
   );
 }
 
-let widgetCount = 0;
-
-/** The root of a widget. JupyterLab's own keys stay silent inside it. */
+/** The root of a widget. JupyterLab's own keys stay silent inside it; Escape leaves it.
+ *
+ * Each widget is a module of its own, so the page counts them: ids and radio groups must differ.
+ */
 function rootOf(el, kind, label) {
   const root = h("section", {
     class: `x3dh x3dh-${kind}`,
     "data-lm-suppress-shortcuts": "true",
     "aria-label": label,
   });
-  root.dataset.number = String(++widgetCount);
+  window.x3dhWidgets = (window.x3dhWidgets || 0) + 1;
+  root.dataset.number = String(window.x3dhWidgets);
+  root.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented) return;
+    if (event.key === "Escape") el.closest(".jp-Cell")?.focus();
+    // Shift and Enter runs cells elsewhere; here it must not answer a question again.
+    else if (event.key === "Enter" && event.shiftKey) event.preventDefault();
+  });
   el.append(root);
   return root;
 }
@@ -111,6 +119,9 @@ function goToAnchor(anchor) {
   if (!target) return false;
   const cell = target.closest(".jp-Cell") || target;
   cell.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
+  // The focus goes along, so that keyboard and screen reader arrive where the eye does.
+  target.setAttribute("tabindex", "-1");
+  target.focus({ preventScroll: true });
   cell.classList.add("x3dh-found");
   setTimeout(() => cell.classList.remove("x3dh-found"), 2400);
   return true;

@@ -237,6 +237,7 @@ function render({ model, el }) {
 
   function cancel(event) {
     if (event.key !== "Escape" || placing === null) return;
+    event.preventDefault();
     const id = placing;
     placing = null;
     redraw(`parcel-${id}`);

@@ -1,0 +1,53 @@
+"""Several questions on one page, by keyboard: each has its own answers, and a way in and out."""
+
+import browser
+import pytest
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(browser.chromium() is None, reason="no Chromium is installed"),
+]
+
+CELLS = (
+    "from x3dhlab.widgets import Quiz, Option",
+    *(
+        f"Quiz('t.{name}', 'Which one, {name}?', [Option('this', True, 'Yes.'), "
+        "Option('that', why='No.', cell='Some heading')])"
+        for name in ("first", "second")
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    root, private = (tmp_path_factory.mktemp(name) for name in ("questions", "private"))
+    browser.notebook(root / "two.ipynb", *CELLS)
+    with browser.jupyter(root, private) as address, browser.browser() as (page, _):
+        browser.open_notebook(page, address, "two.ipynb")
+        browser.run_all(page)
+        page.locator(".x3dh-question").nth(1).wait_for()
+        yield page
+
+
+def test_an_answer_to_one_question_leaves_the_other_alone(page):
+    first, second = page.get_by_label("this", exact=True).all()
+    first.check()
+    second.check()
+    assert first.is_checked() and second.is_checked()
+    assert first.get_attribute("name") != second.get_attribute("name")
+
+
+def test_escape_leads_from_a_widget_back_to_its_cell(page):
+    page.get_by_label("this", exact=True).first.focus()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.classList.contains('jp-Cell')")
+    assert page.evaluate("jupyterapp.shell.currentWidget.content.mode") == "command"
+
+
+def test_shift_and_enter_does_not_answer_again(page):
+    question = page.locator(".x3dh-question").first
+    question.get_by_label("that", exact=True).check()
+    question.get_by_role("button", name="Check").focus()
+    page.keyboard.press("Shift+Enter")
+    page.get_by_label("this", exact=True).nth(1).focus()
+    assert question.locator(".q-feedback").inner_text() == ""
