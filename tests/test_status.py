@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from x3dhlab import course, progress
+from x3dhlab.grading import cli_grade
 from x3dhlab.grading.tasks import TASKS
 from x3dhlab.status import Status, here, status
 
@@ -61,6 +62,12 @@ def test_predictions_and_answers_are_counted_by_lesson(workspace):
     assert (after.predictions[0], after.questions[0]) == (1, 1)
     assert after.predictions[1] >= 2 and after.questions[1] >= 4
     assert after.begun and not before.begun
+
+
+def test_a_grade_in_ones_own_workspace_counts(workspace, monkeypatch):
+    monkeypatch.delenv(progress.VARIABLE)
+    cli_grade([str(workspace / "exercises" / "00_start_here.ipynb")], allow_unisolated=True)
+    assert status(workspace).points[0] == TASKS["start.hello"].points
 
 
 def test_the_map_needs_no_workspace(monkeypatch, tmp_path):

@@ -38,20 +38,28 @@ def path() -> Path | None:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    return around(Path.cwd())
+
+
+def around(place: Path) -> Path | None:
+    """The progress file of the workspace that a folder or file lies in, or None."""
+    place = place.absolute()
+    for folder in (place, *place.parents):
         if (folder / FOLDER).is_dir():
             return folder / FOLDER / FILE
     return None
 
 
-def record(kind: str, name: str, value) -> None:
-    """Add an entry. Raises `ValueError` for an unknown kind; a full disk or read-only file raises
-    `OSError`, because an answer that is silently lost is worse than an error."""
+def record(kind: str, name: str, value, *, file: Path | None = None) -> None:
+    """Add an entry, to `file` if another one than `path()` is meant.
+
+    Raises `ValueError` for an unknown kind. A full disk or read-only file raises `OSError`,
+    because an answer that is silently lost is worse than an error.
+    """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}")
     entry = Entry(kind, name, value, int(time.time()))
-    file = path()
+    file = file or path()
     if file is None:
         _memory.append(entry)
         return
