@@ -183,3 +183,9 @@ def test_the_figures_of_scenes_say_their_computed_facts():
     assert f"first {scenes.measured_sizes()['X3DH'][0]}," in scenes.show_message_sizes().alt
     with primitives.deterministic(1):
         assert "Bob's state after 3" in scenes.show_compromise().alt
+
+
+def test_a_table_of_promises_says_in_words_which_promise_falls():
+    rows = {"a": [True, False], "b": [False, False]}
+    words = plots.verdicts(rows, ["x", "y"], title="T", promises=True).alt
+    assert words == "T. a: falls “x”. b: everything holds."

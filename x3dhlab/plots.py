@@ -56,9 +56,11 @@ def _picture(figure, alt):
 
 
 def verdicts(
-    rows: dict[str, list[bool]], columns: list[str], *, title: str, broke="falls"
+    rows: dict[str, list[bool]], columns: list[str], *, title: str, broke="falls", promises=False
 ) -> Picture:
     """A table of attack outcomes: one row a design, one column an attack, True where it worked.
+
+    With `promises` a column names what the attack would break.
 
     A mark and a word stand in each cell, so that nothing depends on colour.
     """
@@ -75,7 +77,7 @@ def verdicts(
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left", pad=12)
-    return _picture(figure, f"{title}. {_in_words(rows, columns, broke)}")
+    return _picture(figure, f"{title}. {_in_words(rows, columns, broke, promises)}")
 
 
 def _cell(x, y, colour):
@@ -238,12 +240,17 @@ def _wrapped(text, width=17):
     return "\n".join(textwrap.wrap(text, width))
 
 
-def _in_words(rows, columns, broke):
+def _in_words(rows, columns, broke, promises):
+    lost, kept = (
+        (f": {broke}", ": everything holds")
+        if promises
+        else (f" {broke} to", " holds against every attack")
+    )
     sentences = []
     for name, values in rows.items():
         fallen = [column for column, worked in zip(columns, values, strict=True) if worked]
-        state = f"{broke} to “{'”, “'.join(fallen)}”" if fallen else "holds against every attack"
-        sentences.append(f"{name} {state}.")
+        state = f"{lost} “{'”, “'.join(fallen)}”" if fallen else kept
+        sentences.append(f"{name}{state}.")
     return " ".join(sentences)
 
 

@@ -58,7 +58,9 @@ def signed_bytes() -> Experiment:
         facts = {"Alice's check": check, "Bob reads": meeting.bob_reads or "nothing"}
         facts["the server, when IK_B is stolen later, reads"] = meeting.read_later or "nothing"
         if meeting.read_later:
-            return Outcome(FALLS, "Alice used a forged prekey, and the server reads.", facts)
+            return Outcome(
+                FALLS, "Alice used a forged prekey: the server reads once IK_B is stolen.", facts
+            )
         if forged:
             return Outcome(HOLDS, "Alice stops: the prekey is not Bob's.", facts)
         if meeting.bob_reads:
@@ -80,9 +82,9 @@ def signed_bytes() -> Experiment:
 
 def show_clients() -> Picture:
     """The figure of `signing.clients`."""
-    columns = list(signing.OUTCOMES)
+    promises = ["honest Bob can be reached", "a forged prekey and a stolen IK_B open nothing"]
     title = "Four clients; Bob signs 33 bytes"
-    return plots.verdicts(signing.clients(), columns, title=title)
+    return plots.verdicts(signing.clients(), promises, title=title, promises=True)
 
 
 def write_as_nobody() -> Experiment:

@@ -57,7 +57,11 @@ def _contact_outcome(contact):
     if can:
         return Outcome(FALLS, f"The server can {', '.join(can)}.", facts)
     few = "" if contact.terms == 4 else " No one-time key is there, so one term is missing."
-    return Outcome(HOLDS, f"Alice starts without Bob, and the server learns nothing.{few}", facts)
+    return Outcome(
+        HOLDS,
+        f"Alice starts without Bob, and the server cannot read anything or pose as anybody.{few}",
+        facts,
+    )
 
 
 def whereabouts(trace: Trace) -> dict[str, list[str]]:
@@ -118,10 +122,9 @@ def show_placements() -> Picture:
     """The figure of `placement.placements`: what one private half on the server is worth."""
     found = placement.placements()
     rows = {name: [f.succeeded for f in findings.values()] for name, findings in found.items()}
-    columns = [placement.READ, placement.AS_ALICE, placement.AS_BOB]
-    return plots.verdicts(
-        rows, columns, title="What the server can do with the private halves it was given"
-    )
+    promises = ["the message stays secret", "only Alice writes as Alice", "only Bob answers as Bob"]
+    title = "What still holds when the server has these private halves"
+    return plots.verdicts(rows, promises, title=title, promises=True)
 
 
 def three_handshakes() -> dict[str, str]:
