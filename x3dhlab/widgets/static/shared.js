@@ -45,7 +45,8 @@ function rootOf(el, kind, label) {
   });
   window.x3dhWidgets = (window.x3dhWidgets || 0) + 1;
   root.dataset.number = String(window.x3dhWidgets);
-  root.addEventListener("keydown", (event) => {
+  // On the parent, so that the widget's own keys come first.
+  el.addEventListener("keydown", (event) => {
     if (event.defaultPrevented) return;
     if (event.key === "Escape") el.closest(".jp-Cell")?.focus();
     // Shift and Enter runs cells elsewhere; here it must not answer a question again.
