@@ -342,6 +342,7 @@ class Trace:
 
     def __init__(self):
         self.events: list[Operation] = []
+        self._prepared: tuple = ((), {}, ())
 
     def __repr__(self):
         return f"<Trace of {len(self.events)} operations>"
@@ -433,25 +434,29 @@ class Trace:
         of his own, or by using one key twice, is no recorded operation; run such an attack to see
         it (A1, A27, A49).
         """
-        events = tuple(self.events)
-        rules = _rules(events)
-        given = self._given(set(leaked))
+        events, origins, rules = self._prepare()
+        leaked = set(leaked)
+        given = {v: how or "leaked" for v, how in origins.items() if how or v in leaked}
+        given |= dict.fromkeys(sorted(leaked - origins.keys()), "leaked")
         known, readable = _follow(given, rules)
         return Closure(given, known, readable, events, rules)
 
-    def _given(self, leaked):
-        """What the attacker starts with, in the order of the run, so that proofs are repeatable."""
-        public, constants = self.public(), self.constants()
-        values = [v for event in self.events for _, v in (*event.inputs, *event.outputs)]
-        given = {}
-        for value in (*values, *sorted(leaked)):
-            if value in public:
-                given[value] = "public"
-            elif value in constants:
-                given[value] = "constant"
-            elif value in leaked:
-                given[value] = "leaked"
-        return given
+    def _prepare(self):
+        """What no leak changes: the events, each value's origin (or ""), the rules.
+
+        Values stand in the order of the run, so that proofs are repeatable. A list of leaks asks
+        for the closure of one run many times, so the answer is kept until the run goes on.
+        """
+        events = tuple(self.events)
+        if self._prepared[0] != events:
+            public, constants = self.public(), self.constants()
+            origins = {
+                value: "public" if value in public else "constant" if value in constants else ""
+                for event in events
+                for _, value in (*event.inputs, *event.outputs)
+            }
+            self._prepared = events, origins, _rules(events)
+        return self._prepared
 
 
 def _at(event, positions):
