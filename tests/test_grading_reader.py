@@ -8,7 +8,8 @@ from x3dhlab.grading import grade, reader
 
 
 def notebook(*cells, **top):
-    body = [{"cell_type": "code", "source": cell} for cell in cells]
+    kinds = [("markdown" if cell[:1] == "#" else "code", cell) for cell in cells]
+    body = [{"cell_type": kind, "source": cell} for kind, cell in kinds]
     return json.dumps({"cells": body, "nbformat": 4, **top}).encode()
 
 
@@ -104,17 +105,51 @@ def test_a_declared_encoding_is_read(tmp_path):
 def test_a_syntax_error_costs_only_the_task_it_touches(tmp_path):
     broken = "def shared_secret(private, public:\n    return dh(private, public)\n"
     report = graded(
-        tmp_path, notebook("x = 1", HELLO, broken), tasks=["start.hello", "start.shared_secret"]
+        tmp_path,
+        notebook("# Words", "x = 1", "# More words", HELLO, broken),
+        tasks=["start.hello", "start.shared_secret"],
     )
     hello, secret = report.results
     assert (hello.passed, secret.passed, secret.mistake) == (True, False, "syntax error")
-    assert "cell 3, line 1" in secret.feedback.got
+    assert "(the 3rd code cell, line 1)" in secret.feedback.got
+
+
+def test_an_error_is_reported_in_its_function_and_only_a_cell_has_lines_of_its_own(tmp_path):
+    helper = "X = 1\n\ndef greet(name):\n    return nothing\n"
+    cells = ["# Words", helper, "def hello(name):\n    return greet(name)\n"]
+    places = [
+        graded(tmp_path, data, name).results[0].feedback.got.split(" (")[1]
+        for data, name in [
+            (notebook(*cells), "a.ipynb"),
+            ("\n".join(cells).encode(), "a.py"),
+            (
+                notebook("# Words", "1 / 0\nX = {}['a']", "def hello(name):\n    return X"),
+                "b.ipynb",
+            ),
+        ]
+    ]
+    assert places == [
+        "in greet, line 4 of its cell)",
+        "in greet, line 5)",
+        "the 1st code cell, line 2)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (22, "22nd")],
+)
+def test_code_cells_are_counted_in_words_of_english(tmp_path, number, words):
+    cells = ["x = 1"] * (number - 1) + ["def hello(name:\n"]
+    (result,) = graded(tmp_path, notebook(*cells)).results
+    assert f"(the {words} code cell, line 1)" in result.feedback.got
 
 
 def test_a_broken_helper_is_reported_where_it_is_needed(tmp_path):
     cells = ["def greet(name:\n    pass\n", "def hello(name):\n    return greet(name)\n"]
     (result,) = graded(tmp_path, notebook(*cells)).results
-    assert result.mistake == "syntax error" and "cell 1" in result.feedback.got
+    assert (result.mistake, result.points) == ("syntax error", 0)
+    assert "(the 1st code cell, line 1)" in result.feedback.got
 
 
 @pytest.mark.parametrize(

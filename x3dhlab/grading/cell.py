@@ -53,14 +53,15 @@ def judge_function(task, function=None, seed=None, seconds=engine.SECONDS) -> re
 
 
 def _cells(task, function):
-    cells = _history() or _module(function)
+    history = _history()
+    cells = history or _module(function)
     name = getattr(function, "__name__", "")
     module = getattr(function, "__module__", "") or ""
     if module.split(".")[0] == "x3dhlab" and module != "__main__":
         return [*cells, ("your answer", f"from {module} import {name} as {task.function}")]
     source = _source(function)
     if source:
-        cells.append(("your function", source))
+        cells.append(("your function" if history else "", source))
     if name.isidentifier() and name != task.function:
         cells.append(("your call of check", f"{task.function} = {name}"))
     return cells
@@ -89,12 +90,15 @@ def _module(function):
 
 
 def _source(function):
-    """The text of a function as Python knows it; empty for a lambda or a built-in."""
+    """The text of a function at its lines of the cell or file; empty for a lambda or a built-in."""
     try:
-        text = textwrap.dedent(inspect.getsource(function))
+        lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError):
         return ""
-    return text if text.lstrip().startswith(("def ", "@", "async def ")) else ""
+    text = textwrap.dedent("".join(lines))
+    if not text.lstrip().startswith(("def ", "@", "async def ")):
+        return ""
+    return "\n" * (first - 1) + text
 
 
 def _record(task, result):

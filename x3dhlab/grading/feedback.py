@@ -4,12 +4,11 @@ It decides nothing; `engine` has the verdict already. Values are shortened, long
 shown, and where the right value would solve the task only its salted digest is.
 """
 
-import builtins
 import hashlib
 import json
 import re
 
-from x3dhlab.grading import judge, plain, report, sequence
+from x3dhlab.grading import advice, judge, plain, report, sequence
 from x3dhlab.grading.report import Feedback
 
 _DELEGATED = (
@@ -40,7 +39,7 @@ def of_state(task, answers):
         got = _show_error(found)
         return kind(found), Feedback("", got, expected, likely, cure, task.section)
     got = "nothing: the process ended, ran too long or used too much memory"
-    return "no answer", Feedback("", got, expected, "", "", task.section)
+    return "no answer", Feedback("", got, expected, *advice.LOST, task.section)
 
 
 def kind(found):
@@ -73,7 +72,7 @@ def of_case(task, case, got, wanted, mistake, everywhere=False):
     elif got is not None and (got.error or got.ended):
         (likely, cure), section = _error_advice(task, got, wanted), ""
     else:
-        (likely, cure), section = _value_advice(task, got, wanted, everywhere), ""
+        (likely, cure), section = _value_advice(task, case, got, wanted, everywhere), ""
     last = _last_step(got, wanted) if case.steps else None
     return Feedback(
         _show_call(task, case, last),
@@ -119,6 +118,8 @@ def _show_outcome(got, wanted, case, last, explained):
         return _show_error(got)
     if last is not None:
         text = _show_steps(got, case, last)
+        if got.holds and not wanted.holds:
+            text += f", and what is kept holds {' and '.join(got.holds)}"
     elif not wanted.error and type(got.value) is dict and type(wanted.value) is dict:
         text = _different_keys(got.value, wanted.value, case)
     else:
@@ -163,7 +164,9 @@ def _show_expected(task, wanted, got, case, last):
     if wanted.error:
         return f"the error {wanted.error}"
     if last is not None:
-        return _show_steps(wanted, case, last)
+        text = _show_steps(wanted, case, last)
+        held = got.holds if got else ()
+        return f"{text}, and no {' or '.join(held)} in what is kept" if held else text
     if got and not got.error and plain.same(got.value, wanted.value):
         return "the same value, and every argument as it was before the call"
     if task.withheld:
@@ -195,9 +198,13 @@ def _sorted(value):
 
 
 def _where(fact):
-    place = report.clean(fact.get("place") or "")
-    line = fact.get("line")
-    return ", ".join(part for part in (place, f"line {line}" if type(line) is int else "") if part)
+    """ "in make_batch, line 5 of its cell"; without a function "the 4th code cell, line 5"."""
+    place, line = report.clean(fact.get("place") or ""), fact.get("line")
+    function = report.clean(fact.get("function") or "")
+    numbered = f"line {line}" if type(line) is int else ""
+    if function:
+        return f"in {function}, {numbered}{' of its cell' if place else ''}"
+    return ", ".join(part for part in (place, numbered) if part)
 
 
 def _show_error(found):
@@ -231,7 +238,7 @@ def _error_advice(task, found, wanted):
     if _foreign_import(detail):
         modules = ", ".join(f"x3dhlab.{name}" for name in task.modules) or "no module"
         return _DELEGATED[0], _DELEGATED[1].format(modules=modules)
-    if wanted is not None and wanted.error and not hasattr(builtins, detail.get("type", "")):
+    if wanted is not None and wanted.error and not advice.is_pythons(detail):
         return (
             f"The input was refused, for another reason than the task asks for: {wanted.error}.",
             "Look at the order of the checks, and at which value each of them gets.",
@@ -241,39 +248,13 @@ def _error_advice(task, found, wanted):
             f"Python itself stopped the call; the task asks for {wanted.error}.",
             f"Test the input first, and raise {wanted.error} yourself.",
         )
-    return _ERRORS.get(detail.get("type"), ("", ""))
+    return advice.of_error(detail)
 
 
-_ERRORS = {
-    "_TooSlow": ("A loop does not end, or the function waits for something.", ""),
-    "NotImplementedError": ("The function is still the stub.", "Replace the line that raises it."),
-    "NameError": (
-        "A name is used that is defined nowhere in the file.",
-        "Define or import it in a cell; names made only by exploring do not count.",
-    ),
-    "WrongLength": (
-        "A key or signature of another length was handed on.",
-        "Look at which value you pass, and whether an encoding byte is before it.",
-    ),
-    "WrongType": (
-        "A value of another type was handed on, often text or None for bytes.",
-        "Look at each argument of the call in the line named above.",
-    ),
-    "KeyError": ("The dict has no entry of this name.", "Print the keys of the dict."),
-    "IndexError": ("A list or a bytes value is shorter than the code assumes.", ""),
-    "NotAFunction": ("The name holds a value, not a function.", "Define it with `def`."),
-    "BadSignature": (
-        "A good bundle is refused.",
-        "`verify` takes Bob's identity key, the encoded signed prekey, and the signature.",
-    ),
-    "ModuleNotFoundError": ("A module is imported that the answer may not use.", ""),
-}
-
-
-def _value_advice(task, got, wanted, everywhere):
+def _value_advice(task, case, got, wanted, everywhere):
     """(likely cause, cure) of a wrong value, from its shape alone."""
     if got is None:
-        return "", ""
+        return advice.LOST
     if everywhere and got.value is not None:
         return "The result is the same for every input.", "Compute it from the arguments."
     if wanted.error:
@@ -282,23 +263,39 @@ def _value_advice(task, got, wanted, everywhere):
             f"Let {wanted.error} pass to the caller.",
         )
     if wanted.steps:
-        return _step_advice(got)
+        return _step_advice(case, got, wanted)
     if got.value is None:
-        return "The function ends without `return`, or with `pass`.", "Give the result back."
+        return (
+            "A way through the function ends without `return`, or with `return None`.",
+            "Give the result back on every way that is no refusal.",
+        )
+    if plain.same(wanted.value, got.value):
+        return advice.STEPS["changed"]
     ours, theirs = type(wanted.value), type(got.value)
     if ours is not theirs:
         name = got.value.name if theirs is plain.Other else theirs.__name__
-        return f"The result is of type {name}; the task asks for {ours.__name__}.", ""
+        return f"The result is of type {name}; the task asks for {ours.__name__}.", _CONVERT
     if ours in (bytes, list) and not task.withheld and len(wanted.value) != len(got.value):
         unit = "bytes" if ours is bytes else "values"
-        return f"{len(got.value)} {unit} came back, {len(wanted.value)} were expected.", ""
+        return f"{len(got.value)} {unit} came back, {len(wanted.value)} were expected.", _COUNT
     return "", ""
 
 
-def _step_advice(got):
-    if got.value and got.value[-1][0] == sequence.NO_PAIR:
-        return (
-            "The function must return two values: the state to keep, then the result.",
-            "Write both after `return`, in a list or with a comma between them.",
-        )
-    return "", ""
+_CONVERT = "Look at the value after `return`, and print its type."
+_COUNT = "Print the length of each part; one is missing, doubled or in another form."
+
+
+def _step_advice(case, got, wanted):
+    """(likely cause, cure) of a wrong sequence, from the first step that differs."""
+    place = sequence.differing(got.value, wanted.value, plain.same)
+    if place is None:
+        return advice.STEPS["kept" if got.holds != wanted.holds else "changed"]
+    if place >= len(got.value) or got.value[place][0] == sequence.NO_PAIR:
+        return advice.STEPS["no pair"]
+    if case.steps[place].again:
+        return advice.STEPS["changed"]
+    pair = wanted.value[place][0], got.value[place][0]
+    if pair == (sequence.GAVE, sequence.REFUSED):
+        before = [kind for kind, _ in wanted.value[:place]]
+        return advice.STEPS["after a refusal" if sequence.REFUSED in before else "refused"]
+    return advice.STEPS["accepted" if pair[0] == sequence.REFUSED else "value"]

@@ -14,7 +14,8 @@ from x3dhlab.grading.task import Case, Mistake, Task
 class Outcome:
     """What one call gave: a value or the name of an error, and the arguments afterwards.
 
-    Of a sequence of calls (`steps`), the value lists what each call gave.
+    Of a sequence of calls (`steps`), the value lists what each call gave, and `holds` names the
+    forbidden secrets that a returned state held.
     """
 
     value: object = None
@@ -22,6 +23,7 @@ class Outcome:
     after: tuple = ()
     detail: dict = field(default_factory=dict)
     steps: bool = False
+    holds: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -38,6 +40,8 @@ class Outcome:
         if not plain.same(list(self.after), list(other.after)):
             return False
         if self.steps:
+            if self.holds != other.holds:
+                return False
             return sequence.differing(self.value, other.value, plain.same) is None
         return plain.same(self.value, other.value)
 
@@ -69,13 +73,24 @@ def outcome(task: Task, source: str, case: Case) -> Outcome:
 def _played(task, source, case):
     state, *_ = _copied(case.arguments)
     steps = [(step.again, _copied(step.arguments)) for step in case.steps]
-    function, found = _function(task.given + source, task.function), []
+    function, found, kept = _function(task.given + source, task.function), [], []
     try:
-        for kind, value in sequence.play(function, state, steps, _is_refusal):
+        for kind, value in sequence.play(function, state, steps, _is_refusal, kept):
             found.append([kind, plain.decode(plain.encode_or_name(value))])
     except Exception as problem:
         found.append([sequence.RAISED, type(problem).__name__])
-    return Outcome(found, after=tuple(x for _, items in steps for x in items), steps=True)
+    after = tuple(x for _, items in steps for x in items)
+    return Outcome(found, after=after, steps=True, holds=_held(case, kept))
+
+
+def _held(case, kept):
+    """The names of the forbidden secrets that stand in kept bytes, or in kept hexadecimal text."""
+    digits = [item.hex() if type(item) is bytes else str(item).lower() for item in kept]
+    return tuple(
+        name
+        for name, secrets in case.forbidden.items()
+        if any(secret.hex() in text for secret in secrets for text in digits)
+    )
 
 
 def _copied(values):
@@ -110,6 +125,9 @@ def _heard_steps(fact, case):
     """Outcome of a sequence; None when a step is missing or malformed."""
     found, raised = plain.decode(fact["returned"]), fact.get("raised")
     after = tuple(plain.decode(item) for item in fact["after"])
+    kept = plain.decode(fact["kept"])
+    if type(kept) is not list:
+        return None
     ended = type(raised) is dict
     if ended:
         found.append([sequence.RAISED, str(raised.get("type"))])
@@ -121,7 +139,8 @@ def _heard_steps(fact, case):
     )
     if not complete or not known.issuperset(kinds) or len(found) > len(case.steps):
         return None
-    return Outcome(found, after=after, detail=raised if ended else {}, steps=True)
+    detail = raised if ended else {}
+    return Outcome(found, after=after, detail=detail, steps=True, holds=_held(case, kept))
 
 
 def diagnose(task: Task, cases: list[Case], wanted: list, got: list, text: str) -> Mistake | None:
@@ -129,11 +148,12 @@ def diagnose(task: Task, cases: list[Case], wanted: list, got: list, text: str) 
 
     It agrees on the case that is shown, the first wrong one, and explains at least half of the
     wrong ones. On no case does the mistake give a wrong outcome that the learner did not give.
+    Of mistakes that explain equally many, one that the text tells comes first.
     """
     known = [n for n, found in enumerate(got) if found is not None]
     wrong = [n for n in known if not wanted[n].equals(got[n])]
     best, most = None, (len(wrong) - 1) // 2
-    for mistake in task.mistakes:
+    for mistake in sorted(task.mistakes, key=lambda mistake: not mistake.tell):
         if wrong and _gives(task, mistake, cases, got, wrong[0]) and re.search(mistake.tell, text):
             explained = _explained(task, mistake, cases, wanted, got, known)
             if explained > most:

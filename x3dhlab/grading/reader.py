@@ -25,7 +25,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """Some source text and where it came from: "cell 3", or the name of a file."""
+    """Some source text and where it stands: "the 3rd code cell", "In [3]"; nothing for a script."""
 
     place: str
     source: str
@@ -44,6 +44,20 @@ class Statement:
     later: frozenset = frozenset()
     changes: frozenset = frozenset()
     star: bool = False
+
+    @property
+    def function(self) -> str:
+        """The name of the function or class that this defines, else an empty string."""
+        found = re.match(r"(?:@.*\n)*(?:async\s+)?(?:def|class)\s+(\w+)", self.text)
+        return found[1] if found else ""
+
+    @property
+    def plain_text(self) -> str:
+        """The text as Python writes it: without comments, and spaced in one way."""
+        try:
+            return ast.unparse(ast.parse(self.text))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return self.text
 
 
 @dataclass(frozen=True)
@@ -79,14 +93,19 @@ def _notebook_cells(data):
         notebook = json.loads(data.decode("utf-8-sig") if data[:3] == b"\xef\xbb\xbf" else data)
         sheets = notebook.get("worksheets") or [notebook]
         cells = [cell for sheet in sheets for cell in sheet["cells"]]
-        numbered = [
-            (number, cell.get("source", cell.get("input", "")))
-            for number, cell in enumerate(cells, 1)
+        sources = [
+            cell.get("source", cell.get("input", ""))
+            for cell in cells
             if cell.get("cell_type") == "code"
         ]
-        return [Cell(f"cell {number}", _joined(source)) for number, source in numbered]
+        return [Cell(_numbered(n), _joined(source)) for n, source in enumerate(sources, 1)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise UnreadableError("this is not a notebook: its JSON cannot be read") from problem
+
+
+def _numbered(number):
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"the {number}{'th' if number % 100 in (11, 12, 13) else ending} code cell"
 
 
 def _joined(source):

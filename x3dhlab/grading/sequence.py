@@ -7,11 +7,12 @@ carries a copy of this file.
 GAVE, REFUSED, NO_PAIR, RAISED = "gave", "refused", "no pair", "raised"
 
 
-def play(function, state, steps, is_refusal):
+def play(function, state, steps, is_refusal, kept):
     """Yield ["gave", result] or ["refused", name of the error] for each call.
 
     A step is (again, arguments). With `again`, the call gets the state that the call before got,
-    as if its result had never been saved. A refusal keeps the state object, changed or not.
+    as if its result had never been saved. A refusal keeps the state object, changed or not. The
+    bytes and texts of each new state are added to the list `kept`.
     Ends with ["no pair", value] when no pair came back; other exceptions pass to the caller.
     """
     before = state
@@ -30,7 +31,19 @@ def play(function, state, steps, is_refusal):
             yield [NO_PAIR, value]
             return
         state = value[0]
+        kept += leaves(state)
         yield [GAVE, value[1]]
+
+
+def leaves(value, depth=6) -> list:
+    """All bytes and texts inside a value of any form, as far as `depth` containers down."""
+    if type(value) in (bytes, bytearray, str):
+        return [bytes(value) if type(value) is bytearray else value]
+    if type(value) is dict:
+        value = [*value, *value.values()]
+    if not depth or type(value) not in (list, tuple, set, frozenset):
+        return []
+    return [leaf for item in value for leaf in leaves(item, depth - 1)]
 
 
 def same_step(left, right, same) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 class Mistake:
     """A complete wrong answer, the misconception it stands for, and the sentence that cures it.
 
-    `tell` is a pattern of the source text, for mistakes whose outputs have several causes.
+    `tell` is a pattern of the function's text as `ast.unparse` writes it, for mistakes whose
+    outputs have several causes; a mistake whose `tell` is found comes before one without.
     """
 
     name: str
@@ -35,13 +36,15 @@ class Step:
 class Case:
     """One call: the arguments, what is special about them, and names for its secret values.
 
-    With `steps` it is a sequence of calls, and `arguments` holds the first state only.
+    With `steps` it is a sequence of calls, and `arguments` holds the first state only. `forbidden`
+    maps a name to secret values that no state may hold which a call returns.
     """
 
     arguments: tuple
     about: str
     labels: dict = field(default_factory=dict, repr=False)
     steps: tuple[Step, ...] = ()
+    forbidden: dict = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

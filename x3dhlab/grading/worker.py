@@ -136,11 +136,11 @@ class _Answer:
         """A sequence of calls: what each gave, and the error that ended it, if one did."""
         decode, encode = self.plain.decode, self.plain.encode_or_name
         steps = [(again, [decode(item) for item in items]) for again, items in case["steps"]]
-        found = []
+        found, kept = [], []
 
         def play():
             state = decode(case["state"])
-            for kind, value in self.sequence.play(function, state, steps, _is_refusal):
+            for kind, value in self.sequence.play(function, state, steps, _is_refusal, kept):
                 found.append({"list": [{"str": kind}, encode(value)]})
 
         outcome = {}
@@ -149,7 +149,7 @@ class _Answer:
         except BaseException as problem:
             outcome["raised"] = self._error(problem)
         after = [encode(item) for _, arguments in steps for item in arguments]
-        return {**outcome, "returned": {"list": found}, "after": after}
+        return {**outcome, "returned": {"list": found}, "after": after, "kept": encode(kept)}
 
     def _limited(self, action):
         if not hasattr(signal, "setitimer"):
@@ -190,13 +190,15 @@ class _Answer:
         while trace is not None:
             item = self.files.get(trace.tb_frame.f_code.co_filename)
             if item is not None:
-                place = {"place": item.place, "line": item.line + trace.tb_lineno - 1}
+                line = item.line + trace.tb_lineno - 1
+                place = {"place": item.place, "line": line, "function": item.function[:60]}
             trace = trace.tb_next
         return place
 
 
 def _text(statements, name):
-    return next((item.text[:8000] for item in reversed(statements) if name in item.binds), "")
+    found = (item.plain_text for item in reversed(statements) if name in item.binds)
+    return next(found, "")[:8000]
 
 
 def _is_refusal(problem):

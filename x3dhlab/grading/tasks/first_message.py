@@ -2,8 +2,9 @@
 
 import itertools
 import random
+from dataclasses import replace
 
-from x3dhlab.grading.task import Case, Hints, Mistake, Step, Task
+from x3dhlab.grading.task import Case, Hints, Step, Task
 from x3dhlab.grading.tasks import generic
 from x3dhlab.grading.tasks.kdf import difference
 from x3dhlab.primitives import dh, hkdf, public_key, seal
@@ -330,6 +331,7 @@ class _Bob:
         self.one_time = {number: rng.randbytes(32) for number in numbers}
         self.one_time[0] = rng.randbytes(32)
         self.numbers = [*numbers, 0]
+        self.secrets = []
 
     def results(self, ephemeral, signed, one_time):
         """DH1 to DH3, and DH4 when a one-time private key is given."""
@@ -599,8 +601,8 @@ def accept_cases(seed: int) -> list[Case]:
     A re-encoded message comes after its original only: refusing it at once is as good.
     """
     rng = random.Random(f"inbox.accept_once {seed}")
-    events = _events(_Bob(rng))
-    bob = events.pop("")
+    bob = _Bob(rng)
+    events = _events(bob)
     held = [*bob.numbers[:2], 0]
     inbox = {"one_time_prekeys": {n: bob.one_time[n] for n in held}, "seen": []}
     keys = {
@@ -613,7 +615,8 @@ def accept_cases(seed: int) -> list[Case]:
     rows = [row for row in rows if "R" not in row or "N" in row[: row.index("R")]]
     cases = [_delivery_case(inbox, keys, events, row) for row in rows]
     saved = [_delivery_case(inbox, keys, events, [name, name], again=True) for name in "GN"]
-    return sorted([*cases, *saved], key=lambda case: len(case.steps))
+    found = sorted([*cases, *saved], key=lambda case: len(case.steps))
+    return [replace(case, forbidden={"SK": tuple(bob.secrets)}) for case in found]
 
 
 def _sequences(names):
@@ -641,7 +644,6 @@ def _events(bob):
     forged = bytes(80)
     again = {**plain, "ephemeral_key": _with_top_bit(plain["ephemeral_key"])}
     return {
-        "": bob,
         "G": (f"a message with one-time prekey {one}", first),
         "N": ("a message without one-time prekey", plain),
         "F": (f"a forgery that names one-time prekey {one}", {**first, "ciphertext": forged}),
@@ -674,6 +676,7 @@ def _events(bob):
 def _sealed(bob, ephemeral, number, text):
     signed = max(bob.signed)
     secret = _derived(F + b"".join(bob.results(ephemeral, signed, bob.one_time.get(number))))
+    bob.secrets.append(secret)
     data = encode_key(public_key(bob.IK_A)) + encode_key(public_key(bob.identity))
     message = bob.message(ephemeral, signed, number) | {"ciphertext": seal(secret, text, data)}
     del message["signed_prekey_id"]
@@ -685,10 +688,7 @@ def _with_top_bit(public):
 
 
 _AGAIN = "Lesson 06, “The same bytes twice”; X3DH §4.2"
-
-
-def _elsewhere(mistake):
-    return Mistake(mistake.name, mistake.source, mistake.misconception, mistake.cure, _AGAIN)
+_RESPELT = "Lesson 06, “Other bytes, same key”; X3DH §4.2"
 
 
 _REPLAYS = generic.variants(
@@ -698,12 +698,6 @@ _REPLAYS = generic.variants(
         "A message without a one-time prekey is accepted twice. Its sender wrote it once.",
         "Remember what was accepted, and raise Replayed the second time.",
         (_SEEN, ""),
-    ),
-    (
-        "record on the raw bytes of EK",
-        "The record holds the bytes of EK_A. With bit 255 set, the same key has other bytes.",
-        "Remember something that both spellings share, such as HMAC(SK, …).",
-        (_MARK, 'message["ephemeral_key"]'),
     ),
     (
         "only the last message remembered",
@@ -726,6 +720,23 @@ _REPLAYS = generic.variants(
     ),
 )
 
+_RECORDS = generic.variants(
+    ACCEPT,
+    (
+        "record on the raw bytes of EK",
+        "The record holds the bytes of EK_A. With bit 255 set, the same key has other bytes.",
+        "Remember something that both spellings share, such as HMAC(SK, …).",
+        (_MARK, 'message["ephemeral_key"]'),
+    ),
+    (
+        "the secret as the record",
+        "The record holds SK itself. A thief of the inbox can then read the message that Bob "
+        "deleted.",
+        'Keep a value that does not lead back to SK: hmac_sha256(SK, b"seen").',
+        (_MARK, "secret"),
+    ),
+)
+
 _ACCEPT_ONCE = Task(
     id="inbox.accept_once",
     lesson="06",
@@ -740,7 +751,8 @@ _ACCEPT_ONCE = Task(
         "with any error of x3dhlab.errors: a number that is not there, a message "
         "that does not open, and a handshake that was accepted before. The same EK_A can be "
         "written in two ways, because X25519 ignores its highest bit: both are the same "
-        "handshake. After a good message its one-time key is gone. After a refusal, or when "
+        "handshake. The inbox to keep must not hold SK itself: whoever copies it could read the "
+        "message. After a good message its one-time key is gone. After a refusal, or when "
         "saving fails, the inbox is as before: do not change the argument, or what is in it. "
         "agree(keys, one_time_private, message) → (SK, AD), "
         "open_sealed(key, ciphertext, associated_data) → plaintext and hmac_sha256(key, data) "
@@ -762,7 +774,8 @@ _ACCEPT_ONCE = Task(
     mistakes=(
         generic.nothing_returned("accept_once", ACCEPT),
         generic.hex_for_bytes("accept_once", ACCEPT),
-        *map(_elsewhere, _REPLAYS),
+        *(replace(mistake, section=_AGAIN) for mistake in _REPLAYS),
+        *(replace(mistake, section=_RESPELT) for mistake in _RECORDS),
         *generic.variants(
             ACCEPT,
             (

@@ -56,6 +56,21 @@ def changed_argument(function: str, reference: str, change: str) -> Mistake:
     )
 
 
+VERDICT_USED = r"(?:\b(?:if|elif|assert|not|and|or|return)\b|=|bool\()\s*\(*verify\("
+
+
+def verdict_as_truth(source: str) -> Mistake:
+    """What `verify` returns decides: `if verify(…)`. The source's outputs are all None."""
+    return Mistake(
+        "verdict taken as truth value",
+        source,
+        "`verify` returns None when the signature is good, and None counts as false. Its result "
+        "says nothing.",
+        "Call `verify` on a line of its own; it raises by itself. Go on in the line after it.",
+        tell=VERDICT_USED,
+    )
+
+
 def replaced(source: str, *changes) -> str:
     """The source with each (old, new) applied; a change that fits nowhere is an error."""
     for old, new in changes:

@@ -3,6 +3,7 @@
 import hmac
 import itertools
 import random
+from dataclasses import replace
 
 from x3dhlab.grading.task import Case, Hints, Mistake, Task
 from x3dhlab.grading.tasks import generic
@@ -109,14 +110,20 @@ _X3DH_SECRET = Task(
         generic.nothing_returned("x3dh_secret", SECRET),
         generic.hex_for_bytes("x3dh_secret", SECRET),
         generic.changed_argument("x3dh_secret", SECRET, "arguments[0].pop()"),
+        *(
+            replace(mistake, section="Lesson 05, “Without F”; X3DH §2.2")
+            for mistake in generic.variants(
+                SECRET,
+                (
+                    "no F",
+                    "F is missing: the input begins with DH1. It could pass for an encoded key.",
+                    'Put 32 bytes FF before the results: b"\\xff" * 32.',
+                    (_MATERIAL, 'b"".join(dhs)'),
+                ),
+            )
+        ),
         *generic.variants(
             SECRET,
-            (
-                "no F",
-                "F is missing: the input begins with DH1. It could pass for an encoded key.",
-                'Put 32 bytes FF before the results: b"\\xff" * 32.',
-                (_MATERIAL, 'b"".join(dhs)'),
-            ),
             (
                 "F after the key material",
                 "F stands after the results. It must come first, where a key would begin.",

@@ -286,7 +286,14 @@ _CHECK_SIGNED_PREKEY = Task(
             ),
             "`verify` returns None when the signature is good, so `if not verify(…)` always fires.",
             "Just call `verify`; it raises BadSignature by itself.",
-            tell=r"(?:if|assert|not|==|=)\s+(?:not\s+)?verify\(",
+            tell=generic.VERDICT_USED,
+        ),
+        generic.verdict_as_truth(
+            generic.replaced(
+                CHECK,
+                ("    verify(", "    if verify("),
+                ("signature)\n", "signature):\n    "),
+            )
         ),
     ),
 )

@@ -571,7 +571,8 @@ _INITIATE = Task(
     ),
     statement=(
         "Check the bundle, compute the Diffie-Hellman results, and return a dict with secret, "
-        "associated_data, signed_prekey_id and one_time_prekey_id."
+        "associated_data, signed_prekey_id and one_time_prekey_id. `ephemeral_public` is not used "
+        "here: it travels in the first message (lesson 06)."
     ),
     why="The signature is checked before any key is used, and the secret joins all four results.",
     points=5,
@@ -622,7 +623,12 @@ _INITIATE = Task(
             + _RESULT,
             "`verify` returns None when the signature is good, so `if not verify(…)` always fires.",
             "Just call `verify`; it raises BadSignature by itself.",
-            tell=r"(?:if|assert|not|==|=)\s+(?:not\s+)?verify\(",
+            tell=generic.VERDICT_USED,
+        ),
+        generic.verdict_as_truth(
+            _HEAD
+            + _CHECK.replace("    verify(", "    if verify(").replace("    )\n", "    ):\n")
+            + _indented(_DHS + _RESULT)
         ),
         Mistake(
             "None instead of a refusal",
