@@ -12,10 +12,11 @@ from x3dhlab.widgets.base import View
 ROOT = course.root()
 GALLERY = ROOT / "notebooks" / "gallery.ipynb"
 GLOSSARY = ROOT / "notebooks" / "glossary.ipynb"
+ATTACKS = ROOT / "notebooks" / "attacks.ipynb"
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
-ALL = [*LESSONS, *EXERCISES, *SOLUTIONS, GALLERY, GLOSSARY]
+ALL = [*LESSONS, *EXERCISES, *SOLUTIONS, ATTACKS, GALLERY, GLOSSARY]
 
 MAX_LINES, MEDIAN_LINES = 15, 5
 MAX_BYTES = 300_000
@@ -62,9 +63,10 @@ def test_there_are_lessons_exercises_and_solutions():
 
 
 def test_every_file_has_a_number_and_every_exercise_a_lesson_and_a_solution():
+    beside = [ATTACKS, GALLERY, GLOSSARY]
     unnumbered = [p for p in ALL if not re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", p.name)]
-    assert unnumbered == [GALLERY, GLOSSARY]
-    assert sorted((ROOT / "notebooks").glob("*.ipynb")) == sorted([*LESSONS, GALLERY, GLOSSARY])
+    assert unnumbered == beside
+    assert sorted((ROOT / "notebooks").glob("*.ipynb")) == sorted([*LESSONS, *beside])
     assert {p.name for p in EXERCISES} == {p.name for p in SOLUTIONS}
     assert {p.name for p in EXERCISES} <= {p.name for p in LESSONS}
     numbers = [p.name[:2] for p in LESSONS]
