@@ -4,6 +4,7 @@ A scene may use every room but grading. It does the work that a widget must not 
 subject; lessons import from here.
 """
 
+from x3dhlab.scenes.chain import forge_a_message, show_thefts, steal_from_a_chain
 from x3dhlab.scenes.compromise import (
     Conversation,
     conversation,
@@ -27,6 +28,15 @@ from x3dhlab.scenes.first_steps import (
 )
 from x3dhlab.scenes.inspector import inspect_message
 from x3dhlab.scenes.kdf import kdf_report, kdf_workbench, names_as_bytes
+from x3dhlab.scenes.kem import (
+    backend_times,
+    break_the_toy,
+    costs,
+    failures,
+    flip_a_ciphertext_bit,
+    show_costs,
+    show_failures,
+)
 from x3dhlab.scenes.keys import flip_a_key_bit, show_clients, signed_bytes, write_as_nobody
 from x3dhlab.scenes.offline import (
     place_the_keys,
@@ -39,12 +49,18 @@ from x3dhlab.scenes.pools import drain_the_pool, refill_rule, refills, show_refi
 
 __all__ = [
     "Conversation",
+    "backend_times",
+    "break_the_toy",
     "conversation",
     "conversation_matrix",
+    "costs",
     "drain_the_pool",
+    "failures",
     "first_message_parts",
     "flip_a_bit",
+    "flip_a_ciphertext_bit",
     "flip_a_key_bit",
+    "forge_a_message",
     "handshake_matrix",
     "inspect_message",
     "kdf_report",
@@ -59,14 +75,18 @@ __all__ = [
     "refills",
     "show_clients",
     "show_compromise",
+    "show_costs",
+    "show_failures",
     "show_message_sizes",
     "show_parts",
     "show_placements",
     "show_refills",
     "show_sizes",
+    "show_thefts",
     "show_whereabouts",
     "signed_bytes",
     "sizes_on_the_wire",
+    "steal_from_a_chain",
     "three_handshakes",
     "weakened_handshake",
     "whereabouts",
