@@ -291,7 +291,7 @@ def test_one_side_alone_understands_nothing(bench):
     block(bench, "key material/DH2").click()
     bench.get_by_label("Later").click()
     bench.get_by_label("Alice only").check()
-    bench.locator(".k-finding.falls", has_text="Nothing that Alice sends").wait_for()
+    bench.locator(".k-finding.falls", has_text="nothing that Alice sends").wait_for()
 
 
 def test_the_text_form_says_what_the_page_says(lab, bench):

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from x3dhlab import scenes
+from x3dhlab import course, scenes
 from x3dhlab.attacks import weakened
 from x3dhlab.party import LocalTransport, Party
 from x3dhlab.service.store import PreKeyStore
@@ -141,6 +141,31 @@ def test_the_weakened_handshake_runs_again_at_every_change():
     assert experiment.outcome["verdict"] == "holds"
     experiment.set(DH1=False, DH2=False, DH3=False, DH4=False)
     assert "public constant" in experiment.outcome["sentence"]
+
+
+def test_an_empty_pool_takes_dh4_out_of_the_weakened_handshake():
+    experiment = scenes.weakened_handshake()
+    full, empty = next(c["options"] for c in experiment.controls if c["name"] == "pool")
+    stolen = {"attack": "read with IK_B and SPK_B", "DH1": True, "DH2": True, "DH4": True}
+    experiment.set(**stolen)
+    assert experiment.outcome["verdict"] == "holds"
+    experiment.set(pool=empty)
+    assert experiment.outcome["verdict"] == "falls"
+    assert ["terms", "DH1, DH2, DH3"] in experiment.outcome["facts"]
+    experiment.set(DH1=False, DH2=False, DH3=False)
+    assert experiment.outcome["sentence"].startswith("DH4 needs a one-time prekey")
+    experiment.set(pool=full)
+    assert "public constant" not in experiment.outcome["sentence"]
+
+
+def test_a_lesson_of_more_than_35_minutes_that_names_sittings_has_that_many():
+    """A sitting ends at a heading that the status reads, and asks at least one question."""
+    named = {"two": 2, "three": 3}
+    found = {lesson.file: lesson.sittings for lesson in course.lessons()}
+    for lesson in LESSONS:
+        words = re.search(r"in (\w+) sittings\*\*", "\n".join(cells(lesson, "markdown")))
+        assert len(found[lesson.name]) == (named[words[1]] if words else 1)
+        assert all(found[lesson.name])
 
 
 def test_no_damaged_bit_goes_unnoticed():

@@ -108,6 +108,12 @@ def test_an_unknown_number_has_its_own_error():
         box.receive(replace(message, one_time_prekey_id=inbox.NEVER_MADE).encode())
 
 
+def test_only_who_took_part_has_the_key_in_the_log():
+    refused, read = (inbox.hidden_downgrade(inbox.Rules(unknown_is_none=x)) for x in (False, True))
+    assert "Alice's log says" in refused.facts and "Bob's log says" not in refused.facts
+    assert read.facts["Bob's log says"] == read.facts["Alice's log says"]
+
+
 def test_only_a_transaction_survives_a_power_cut():
     lost, kept = {"one-time keys": 0, "sessions": 0}, {"one-time keys": 1, "sessions": 1}
     before = {"one-time keys": 1, "sessions": 0}

@@ -64,6 +64,17 @@ def test_predictions_and_answers_are_counted_by_lesson(workspace):
     assert after.begun and not before.begun
 
 
+def test_a_finished_sitting_is_told(workspace):
+    lesson = next(s.lesson for s in status(workspace).standings if len(s.lesson.sittings) == 2)
+    *asked, last = sorted(lesson.sittings[0])
+    for name in asked:
+        progress.record("answer", name, {"choice": "x"})
+    line = int(lesson.number)
+    assert repr(status(workspace)).splitlines()[line].endswith("begun")
+    progress.record("answer", last, {"choice": "x"})
+    assert repr(status(workspace)).splitlines()[line].endswith("1 of 2 sittings")
+
+
 def test_a_grade_in_ones_own_workspace_counts(workspace, monkeypatch):
     monkeypatch.delenv(progress.VARIABLE)
     cli_grade([str(workspace / "exercises" / "00_start_here.ipynb")], allow_unisolated=True)

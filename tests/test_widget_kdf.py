@@ -144,6 +144,7 @@ def test_order_on_one_side_breaks_everything_and_on_both_sides_only_others(bench
     assert facts["a peer that follows the specification reads"].startswith("nothing")
     bench.side = "one"
     assert wrong(bench)["Other people's programs"]["Bob reads"].startswith("nothing")
+    assert len(bench.report["findings"]) == 1  # no message that Bob reads, so nothing to attack
 
 
 def test_without_f_the_input_may_look_like_a_point(bench):

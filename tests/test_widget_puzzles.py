@@ -68,6 +68,13 @@ def test_no_id_gives_the_right_order_away():
         assert widget.asked["options"] == ["b", "a"]
 
 
+@pytest.mark.parametrize("number", range(60))
+def test_three_steps_or_more_are_neither_in_order_nor_reversed(number):
+    texts = [f"step {place}" for place in range(3 + number % 6)]
+    shown = Order(f"try.{number}", "Order?", texts).asked["options"]
+    assert sorted(shown) == texts and shown not in (texts, texts[::-1])
+
+
 def test_the_right_order_is_right_and_explained():
     widget = order()
     assert widget.answer(right(widget)) is True

@@ -31,6 +31,10 @@ INSTALLED = ("notebooks", "exercises")
 FIRST_PORT = 8888
 
 _NUMBERED = re.compile(r"(\d\d)_(\w+)\.ipynb")
+_ASKED = re.compile(
+    r"""^(?:Predict|Quiz|Order|Match|FreeAnswer)\(["']([\w.-]+)["']""", re.MULTILINE
+)
+_STOP = re.compile(r"^## Stop here", re.MULTILINE)
 _CHECK = re.compile(r"""^\s*check\(\s*["']([\w.]+)["']\s*,\s*(\w+)""", re.MULTILINE)
 
 
@@ -56,6 +60,7 @@ class Lesson:
     name: str
     title: str
     tasks: tuple[str, ...]
+    sittings: tuple[frozenset[str], ...] = ()  # the predictions and questions of each sitting
 
     @property
     def file(self) -> str:
@@ -72,7 +77,9 @@ def lessons() -> list[Lesson]:
             continue
         exercise = root() / "exercises" / path.name
         tasks = tuple(tasks_of(_read(exercise))) if exercise.exists() else ()
-        found.append(Lesson(*match.groups(), _title(_read(path)) or match[2], tasks))
+        lesson = _read(path)
+        title, sittings = _title(lesson) or match[2], _sittings(lesson)
+        found.append(Lesson(*match.groups(), title, tasks, sittings))
     return found
 
 
@@ -94,6 +101,17 @@ def _title(notebook):
         if cell["cell_type"] == "markdown" and match:
             return re.sub(r"^\d\d\W+", "", match[1].strip())
     return None
+
+
+def _sittings(notebook):
+    """What is asked in each sitting; a heading that begins with "Stop here" ends one."""
+    found = [set()]
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            found[-1] |= set(_ASKED.findall(source(cell)))
+        elif _STOP.search(source(cell)):
+            found.append(set())
+    return tuple(map(frozenset, found))
 
 
 def _read(path):
@@ -442,7 +460,7 @@ def _free_name(folder, task):
 class Standing:
     """Where a learner is in one lesson: the tasks that passed, and whether anything was done.
 
-    `predictions` and `questions` are (answered, asked).
+    `predictions` and `questions` are (answered, asked), `sittings` (complete, of the lesson).
     """
 
     lesson: Lesson
@@ -450,6 +468,7 @@ class Standing:
     begun: bool
     predictions: tuple[int, int] = (0, 0)
     questions: tuple[int, int] = (0, 0)
+    sittings: tuple[int, int] = (0, 1)
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -475,6 +494,8 @@ def _standings(entries):
     found = []
     for lesson in lessons():
         predictions, questions = _asked(lesson.number)
+        answered = done["prediction"] | done["answer"]
+        complete = sum(asked <= answered for asked in lesson.sittings)
         names = {lesson.name, lesson.file, *lesson.tasks, *predictions, *questions}
         found.append(
             Standing(
@@ -483,6 +504,7 @@ def _standings(entries):
                 bool(names & set().union(*done.values())),
                 (len(predictions & done["prediction"]), len(predictions)),
                 (len(questions & done["answer"]), len(questions)),
+                (complete, len(lesson.sittings)),
             )
         )
     return found

@@ -70,6 +70,9 @@ def _points(tasks):
 def _state(standing):
     if standing.lesson.tasks and not standing.open:
         return "done"
+    complete, sittings = standing.sittings
+    if complete and sittings > 1:
+        return f"{complete} of {sittings} sittings"
     return "begun" if standing.begun or standing.passed else ""
 
 

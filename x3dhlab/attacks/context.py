@@ -196,7 +196,7 @@ def order_mixup(recipe: Recipe, here: Situation, *, one_side: bool) -> Try:
     sentence = (
         "Alice and Bob agree, so their own tests pass. Nobody else can read them."
         if partner
-        else "Nothing that Alice sends can be read by Bob."
+        else "Bob can read nothing that Alice sends, so no attack has a message to start from."
     )
     return Try("Other people's programs", "A32", True, sentence, facts)
 
@@ -502,9 +502,14 @@ ATTACKS = (
 
 
 def attempt_all(recipe: Recipe, here: Situation, *, one_side: bool = False) -> list[Try]:
-    """Every attack on one recipe, run now."""
-    tries = [attack(recipe, here) for attack in ATTACKS]
-    return [order_mixup(recipe, here, one_side=one_side), *(t for t in tries if t is not None)]
+    """Every attack on one recipe, run now. `one_side`: Alice's recipe; Bob has the specification's.
+
+    Where Bob then reads nothing of hers, no attack has a message to start from.
+    """
+    agreed = order_mixup(recipe, here, one_side=one_side)
+    if one_side and agreed.succeeded:
+        return [agreed]
+    return [agreed, *(t for attack in ATTACKS if (t := attack(recipe, here)) is not None)]
 
 
 def _show(data):

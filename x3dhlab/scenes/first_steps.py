@@ -74,13 +74,16 @@ def show_parts(parts: dict[str, int]) -> Picture:
 def weakened_handshake() -> Experiment:
     """Choose the terms of a handshake and an attack; both run anew at every change."""
 
-    def run(attack, **terms):
-        chosen = tuple(term for term in weakened.TERMS if terms[term])
+    full, empty = "full: Alice gets a one-time prekey", "empty: DH4 is left out"
+
+    def run(attack, pool, **terms):
+        ticked = [term for term in weakened.TERMS if terms[term]]
+        chosen = tuple(term for term in ticked if term != "DH4" or pool == full)
         if not chosen:
-            return Outcome(FALLS, "Without any term the secret is a public constant.")
-        needs, one_time, _ = weakened.ATTACKS[attack]
-        result = weakened.attempt(attack, chosen)
-        facts = {"the attacker has": needs, "one-time prekey used": "yes" if one_time else "no"}
+            why = "DH4 needs a one-time prekey, and the pool is empty. " if ticked else ""
+            return Outcome(FALLS, f"{why}Without any term the secret is a public constant.")
+        result = weakened.attempt(attack, chosen, one_time=pool == full)
+        facts = {"the attacker has": weakened.ATTACKS[attack][0], "terms": ", ".join(chosen)}
         if result.succeeded:
             who = "Bob reads, from “Alice”" if attack.startswith("write") else "the attacker reads"
             return Outcome(FALLS, "The attack works.", {**facts, who: result.evidence})
@@ -90,5 +93,6 @@ def weakened_handshake() -> Experiment:
         Check(term, f"{term} ({' · '.join(pair)})", term == "DH3")
         for term, pair in weakened.PAIRS.items()
     ]
+    pool = Choose("pool", "Bob's pool of one-time prekeys", (full, empty), full)
     attack = Choose("attack", "Attack", tuple(weakened.ATTACKS), "write as Alice")
-    return Experiment("A handshake with the terms you choose", [*terms, attack], run)
+    return Experiment("A handshake with the terms you choose", [*terms, pool, attack], run)

@@ -113,7 +113,7 @@ class Order(Puzzle):
         places = [at if step.place is None else step.place for at, step in enumerate(made)]
         if len(set(places)) < 2 or places != sorted(places):
             raise ValueError(f"the steps of {id!r} must stand in the right order")
-        mixed = _mixed(id, texts, lambda order: _kept([places[texts.index(t)] for t in order]))
+        mixed = _mixed(id, texts, lambda order: _order([places[texts.index(t)] for t in order]))
         self._steps = {step.text: step for step in made}
         self._places = dict(zip(texts, places, strict=True))
         super().__init__({"id": id, "question": question, "options": mixed}, explain)
@@ -306,19 +306,23 @@ class FreeAnswer(Puzzle):
 
 
 def _mixed(id, texts, score):
-    """The texts in an order that depends on the id only, and that is far from the right one."""
-    chance = random.Random(id)
+    """The texts in an order that depends on the id only, and that has the lowest score.
+
+    The exact reverse gives the right order away; it is taken only where two texts leave no choice.
+    """
+    chance, plain = random.Random(id), (texts, texts[::-1])
     orders = [chance.sample(texts, len(texts)) for _ in range(24)]
-    # The reverse always differs, also where there are only two.
-    return min([*orders, texts[::-1]], key=score)
+    return min([order for order in orders if order not in plain] or [texts[::-1]], key=score)
 
 
 def _same(one, other):
     return one == other
 
 
-def _kept(places):
-    return len(_longest(places))
+def _order(places):
+    """How much order is left: the longest part that only goes up or down, then equal places."""
+    longest = max(len(_longest(places)), len(_longest(places[::-1])))
+    return longest, sum(map(_same, places, sorted(places)))
 
 
 def _longest(places):
