@@ -3,11 +3,11 @@
 Text of a learner never reaches a terminal, a log, XML or HTML without being escaped.
 """
 
+import html
 import json
 import re
 import textwrap
 from dataclasses import asdict, dataclass, field
-from xml.sax.saxutils import quoteattr
 
 from x3dhlab.grading.plain import Other
 
@@ -177,7 +177,8 @@ def _json(report):
 
 
 def _xml(text):
-    return quoteattr(re.sub(r"[^\x20-\x7e\u00a0-\ud7ff]", "?", clean(text)))
+    known = re.sub(r"[^\x20-\x7e\u00a0-\ud7ff]", "?", clean(text))
+    return f'"{html.escape(known)}"'
 
 
 def _junit(report):

@@ -210,16 +210,25 @@ def _furnish(room, jobs):
     for folder in (own / "x3dhlab", links, room / "scratch"):
         folder.mkdir(parents=True)
     for name in _CARRIED:
-        shutil.copyfile(_HERE / name, own / name)
+        _copy_module(_HERE / name, own)
     allowed = {name for task, _ in jobs.values() for name in task.modules}
     for name in sorted(_with_needed(allowed)):
-        shutil.copyfile(_PACKAGE / f"{name}.py", own / "x3dhlab" / f"{name}.py")
+        _copy_module(_PACKAGE / f"{name}.py", own / "x3dhlab")
     (own / "x3dhlab" / "__init__.py").write_text('"""What an answer may use of the package."""\n')
     libraries = _libraries(allowed)
     for path in libraries:
         with contextlib.suppress(OSError):  # Windows: `paths` of the request name the folders
             (links / path.name).symlink_to(path)
     return libraries
+
+
+def _copy_module(path, folder):
+    """Copy a module with its compiled form, if there is one: compiling takes 30 ms."""
+    shutil.copy2(path, folder)
+    compiled = importlib.util.cache_from_source(str(path))
+    if os.path.exists(compiled):
+        (folder / "__pycache__").mkdir(exist_ok=True)
+        shutil.copyfile(compiled, folder / "__pycache__" / os.path.basename(compiled))
 
 
 def _unlinked(room, libraries):
