@@ -23,6 +23,7 @@
     │   ├── NotReadyToSend          no sending chain before the first message arrives
     │   ├── TooManySkipped          the jump is longer than MAX_SKIP
     │   ├── OldMessage              already decrypted, or its key was discarded
+    │   ├── UnknownEpoch            an epoch that the sender cannot have reached yet
     │   ├── Replayed                this handshake was accepted before
     │   └── RolledBack              the stored state is older than its holder remembers
     ├── StoreProblem                the prekey service cannot do it
@@ -136,6 +137,10 @@ class TooManySkipped(SessionProblem):
 
 class OldMessage(SessionProblem):
     """Already decrypted, or its key was discarded."""
+
+
+class UnknownEpoch(SessionProblem):
+    """An epoch that the sender cannot have reached yet."""
 
 
 class Replayed(SessionProblem):

@@ -13,17 +13,19 @@ import contextlib
 import ctypes
 import ctypes.util
 import functools
+import hashlib
 import io
 import os
+import struct
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from x3dhlab.errors import BadKemKey, Unavailable
+from x3dhlab.errors import BadKemKey, InvalidField, Unavailable, expect
 from x3dhlab.observe import announce
-from x3dhlab.primitives import check_bytes, is_deterministic, random_bytes
+from x3dhlab.primitives import check_bytes, concat, is_deterministic, random_bytes, split
 
 SEED_LENGTH = 64  # FIPS 203 §7.1: d ‖ z
 COINS_LENGTH = 32  # FIPS 203 §7.2: m
@@ -171,6 +173,106 @@ def available() -> list[tuple[str, str]]:
         for name, library in _LIBRARIES.items()
         if algorithm in library.algorithms()
     ]
+
+
+# ML-KEM-768 in two steps, as the ML-KEM Braid needs it. FIPS 203 has no such interface: this is its
+# K-PKE.Encrypt (algorithm 14), cut where the public key is first needed whole. Its letters stay.
+
+INCREMENTAL = "ML-KEM-768"
+HEADER_LENGTH = 64  # ek_seed ‖ SHA3-256(ek_vector ‖ ek_seed)
+VECTOR_LENGTH = 1152  # ek_vector: t_hat, the public key without its seed
+CT1_LENGTH = 960  # c1: u, compressed
+CT2_LENGTH = 128  # c2: v, compressed
+_NOISE = struct.Struct("<1024H")  # little-endian on every machine
+
+
+@dataclass(frozen=True, slots=True)
+class HalfCiphertext:
+    """What the sender keeps between ct1 and ct2. It is as secret as SS, which follows from `m`.
+
+    `noise` is y_hat (3 × 256 coefficients) ‖ e2 (256), each 2 bytes, little-endian, below q: 2,048
+    bytes. It follows from `m` and the header too, and is kept because it is costly.
+    """
+
+    header: bytes
+    ct1: bytes = field(repr=False)
+    m: bytes = field(repr=False)
+    noise: bytes = field(repr=False)
+
+
+def split_public(public: bytes) -> tuple[bytes, bytes]:
+    """ML-KEM Braid, the halves of a public key: header (64 bytes) and ek_vector (1,152)."""
+    check_bytes(public, "KEM public key", SIZES[INCREMENTAL].public, step="ML-KEM Braid")
+    ek_vector, ek_seed = split(public, VECTOR_LENGTH, 32)
+    return concat(ek_seed, hashlib.sha3_256(public).digest()), ek_vector
+
+
+def encapsulate1(
+    header: bytes, *, coins: bytes | None = None
+) -> tuple[bytes, bytes, HalfCiphertext]:
+    """ML-KEM Braid, Encaps1: ct1 (960 bytes), SS and what `encapsulate2` needs.
+
+    `coins` is m, 32 random bytes. SS is known before the receiver's ek_vector has arrived.
+    """
+    check_bytes(header, "header", HEADER_LENGTH, step="ML-KEM Braid")
+    m = random_bytes(COINS_LENGTH) if coins is None else check_bytes(coins, "coins", COINS_LENGTH)
+    kyber = _inner()
+    rho, hash_of_ek = header[:32], header[32:]
+    SS, r = kyber._G(m + hash_of_ek)
+    y, N = kyber._generate_error_vector(r, kyber.eta_1, 0)
+    e1, N = kyber._generate_error_vector(r, kyber.eta_2, N)
+    e2, N = kyber._generate_polynomial(r, kyber.eta_2, N)
+    y_hat = y.to_ntt()
+    u = (kyber._generate_matrix_from_seed(rho, transpose=True) @ y_hat).from_ntt() + e1
+    ct1 = u.compress(kyber.du).encode(kyber.du)
+    announce("ENCAPS", [("header", header), ("m", m)], [("ct1", ct1), ("SS", SS)], kem=INCREMENTAL)
+    rows = [y_hat[row, 0] for row in range(kyber.k)]
+    noise = _NOISE.pack(*(c for polynomial in (*rows, e2) for c in polynomial.coeffs))
+    return ct1, SS, HalfCiphertext(header, ct1, m, noise)
+
+
+def encapsulate2(half: HalfCiphertext, ek_vector: bytes) -> bytes:
+    """ML-KEM Braid, Encaps2: ct2 (128 bytes). ct1 ‖ ct2 is the ciphertext of `encapsulate`.
+
+    Raises `BadKemKey` when ek_vector is not the one that the header's hash names, or fails the
+    modulus check (FIPS 203 §7.2); `InvalidField` when a kept coefficient is not below q.
+    """
+    expect(half, HalfCiphertext, "half", step="ML-KEM Braid")
+    check_bytes(ek_vector, "ek_vector", VECTOR_LENGTH, step="ML-KEM Braid")
+    kyber = _inner()
+    public = concat(ek_vector, half.header[:32])
+    t_hat = kyber.M.decode_vector(ek_vector, kyber.k, 12, is_ntt=True)
+    if hashlib.sha3_256(public).digest() != half.header[32:]:
+        raise BadKemKey("ek_vector does not belong to the header", step="ML-KEM Braid")
+    if t_hat.encode(12) != ek_vector:
+        raise BadKemKey("the KEM refuses this public key", step="FIPS 203 §7.2")
+    *y_hat, e2 = _read_noise(kyber, half.noise)
+    mu = kyber.R.decode(half.m, 1).decompress(1)
+    v = t_hat.dot(kyber.M.vector(y_hat)).from_ntt() + e2 + mu
+    ct2 = v.compress(kyber.dv).encode(kyber.dv)
+    SS, _ = kyber._G(half.m + half.header[32:])
+    # Both steps together are the standard operation; so it is told, and can be recomputed as such.
+    announce(
+        "ENCAPS",
+        [("ek", public), ("m", half.m)],
+        [("CT", half.ct1 + ct2), ("SS", SS)],
+        kem=INCREMENTAL,
+    )
+    return split(half.ct1 + ct2, CT1_LENGTH, CT2_LENGTH)[1]
+
+
+def _inner():
+    """kyber-py's ML-KEM-768, for the functions that it keeps to itself."""
+    return _kyber_py()[get(INCREMENTAL, "kyber-py").algorithm]
+
+
+def _read_noise(kyber, noise):
+    """y_hat's three polynomials and e2. A coefficient that no encoder writes is refused (A58)."""
+    coefficients = _NOISE.unpack(check_bytes(noise, "noise", _NOISE.size, step="ML-KEM Braid"))
+    if max(coefficients) >= kyber.R.q:
+        raise InvalidField("a kept coefficient is not below q", step="ML-KEM Braid", field="noise")
+    polynomials = [list(coefficients[start : start + 256]) for start in range(0, 1024, 256)]
+    return [kyber.R(cs, is_ntt=place < kyber.k) for place, cs in enumerate(polynomials)]
 
 
 # The libraries. Each has algorithms(), generate(), encapsulate() and decapsulate().

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from x3dhlab import kem, primitives
 from x3dhlab.errors import Refused
+from x3dhlab.kem import HEADER_LENGTH, encapsulate1
 from x3dhlab.party import Party
 from x3dhlab.trace import Closure, Missing, Node, Origin, Trace
 
@@ -255,6 +256,8 @@ def _decaps(private, ciphertext, *, kem):
 
 
 def _encaps(public, coins, *, kem, place):
+    if len(public) == HEADER_LENGTH:
+        return encapsulate1(public, coins=coins)[place]
     return _kem(kem).encapsulate(public, coins=coins)[place]
 
 

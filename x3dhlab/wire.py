@@ -240,3 +240,71 @@ class HiddenHeaderMessage(Layout):
         Variable("header", 256, "The sealed header and its tag.", secret=True),
         Variable("ciphertext", CIPHERTEXT_LIMIT, "The sealed text and its tag.", secret=True),
     )
+
+
+# What a message of the ML-KEM Braid carries. The numbers are this course's own.
+NOTHING, HEADER, EK, EK_CT1_ACK, CT1, CT2 = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class BraidMessage(Layout):
+    """One step of the ML-KEM Braid: at most one chunk of what is being sent."""
+
+    epoch: int
+    kind: int
+    index: int | None = None
+    chunk: bytes | None = field(default=None, repr=False)
+
+    STEP = "ML-KEM Braid"
+    LAYOUT = (
+        Number("epoch", 4, "The epoch whose key is being agreed on, from 1."),
+        Number("kind", 1, "0 nothing, 1 header, 2 ek, 3 ek and ct1 is here, 4 ct1, 5 ct2."),
+        Choice(
+            "has chunk",
+            (
+                Number("index", 1, "The chunk's number in the erasure code."),
+                Fixed("chunk", 32, "One chunk: a part of a KEM key, a ciphertext or a MAC."),
+            ),
+            "1 if a chunk follows.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SparseHeader(Layout):
+    """The header of the Sparse Post-Quantum Ratchet, Double Ratchet §5."""
+
+    braid: BraidMessage
+    pq_number: int
+
+    STEP = "Double Ratchet §5.2"
+    LAYOUT = (
+        Nested("braid", BraidMessage),
+        Number("pq_number", 4, "The message's place in the chain of its epoch, from 1."),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TripleHeader(Layout):
+    """Both headers of a Triple Ratchet message, Double Ratchet §6. There is none without both."""
+
+    ec: Header
+    pq: SparseHeader
+
+    STEP = "Double Ratchet §6"
+    LAYOUT = (Nested("ec", Header), Nested("pq", SparseHeader))
+
+
+@dataclass(frozen=True, slots=True)
+class TripleMessage(Layout):
+    """One Triple Ratchet message: both headers in clear under one tag, and a ciphertext."""
+
+    header: TripleHeader
+    ciphertext: bytes = field(repr=False)
+
+    STEP = "Double Ratchet §6"
+    LAYOUT = (
+        *_start(b"\x06", "triple ratchet message"),
+        Nested("header", TripleHeader),
+        Variable("ciphertext", CIPHERTEXT_LIMIT, "The sealed text and its tag.", secret=True),
+    )
