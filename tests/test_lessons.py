@@ -156,6 +156,8 @@ def test_an_empty_pool_takes_dh4_out_of_the_weakened_handshake():
     assert experiment.outcome["sentence"].startswith("DH4 needs a one-time prekey")
     experiment.set(pool=full)
     assert "public constant" not in experiment.outcome["sentence"]
+    experiment.set(attack="read with both identities")
+    assert experiment.outcome["verdict"] == "holds"
 
 
 def test_a_lesson_of_more_than_35_minutes_that_names_sittings_has_that_many():

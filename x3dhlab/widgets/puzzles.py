@@ -233,16 +233,25 @@ class Match(Puzzle):
     def _status(self):
         if "chosen" not in self.outcome:
             return "Not answered yet."
-        pairs = zip(self.asked["lefts"], self.outcome["chosen"], strict=True)
-        return f"Answered: {'; '.join(f'{left}: {number + 1}' for left, number in pairs)}."
+        return "Answered. Each arrow leads to the number that was chosen."
+
+    def _lines(self):
+        """Each left side with an arrow to the number of its right side, then all right sides."""
+        lefts, options = self.asked["lefts"], self.asked["options"]
+        chosen = [number + 1 for number in self.outcome.get("chosen", ())] or ["?"] * len(lefts)
+        often = "one may serve more than once" if self.asked["again"] else "each at most once"
+        return [
+            *(f"{left} → {number}" for left, number in zip(lefts, chosen, strict=True)),
+            f"Choose from these, {often}:",
+            *(f"{number}. {text}" for number, text in enumerate(options, 1)),
+        ]
 
     def _text(self):
-        lefts = ", ".join(self.asked["lefts"])
-        return f"{form(self._kind, self.asked, f'To match: {lefts}.')}\n{self._status()}"
+        head = f"{self._kind} {self.asked['id']}: {self.asked['question']}"
+        return "\n".join([head, *(f"  {line}" for line in self._lines()), self._status()])
 
     def _svg(self):
-        status = f"To match: {', '.join(self.asked['lefts'])}. {self._status()}"
-        return drawing.card(self._kind, self.asked, status)
+        return drawing.card(self._kind, self.asked, self._status(), self._lines())
 
 
 class FreeAnswer(Puzzle):
@@ -306,13 +315,11 @@ class FreeAnswer(Puzzle):
 
 
 def _mixed(id, texts, score):
-    """The texts in an order that depends on the id only, and that has the lowest score.
-
-    The exact reverse gives the right order away; it is taken only where two texts leave no choice.
-    """
-    chance, plain = random.Random(id), (texts, texts[::-1])
+    """The texts in an order that depends on the id only, and that has the lowest score."""
+    chance = random.Random(id)
     orders = [chance.sample(texts, len(texts)) for _ in range(24)]
-    return min([order for order in orders if order not in plain] or [texts[::-1]], key=score)
+    # The reverse always differs, also where there are only two.
+    return min([*orders, texts[::-1]], key=score)
 
 
 def _same(one, other):
