@@ -1,6 +1,7 @@
 """Many submissions at once: whose they are, what is refused, and what the class report says."""
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -343,7 +344,13 @@ def test_a_planted_link_is_replaced_and_not_written_through(room):
 # Backends
 
 
-@pytest.mark.parametrize("backend", ["loky", "dask"])
+RAY = pytest.param(
+    "ray",
+    marks=pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="Ray is not installed"),
+)
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask", RAY])
 def test_every_backend_gives_the_same_report(room, backend):
     expected = report_on(room, jobs=1)
     assert report_on(room, backend=backend) == expected
@@ -371,7 +378,7 @@ TRAPS = ["multiprocessing", "sitecustomize", "usercustomize", "conftest", "jobli
 TRAPS += ["pickle", "x3dhlab", "nacl", "cloudpickle", "distributed", "runpy", "typing"]
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky", "dask"])
+@pytest.mark.parametrize("backend", ["threading", "loky", "dask", RAY])
 def test_no_file_beside_a_submission_is_imported_by_a_trusted_process(backend, tmp_path):
     mine, mark = tmp_path / "mine", tmp_path / "imported"
     mine.mkdir()

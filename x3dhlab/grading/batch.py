@@ -20,6 +20,7 @@ from x3dhlab.grading.runner import IsolationError, Submission
 
 BACKENDS = ("threading", "loky", "dask", "ray")
 CLUSTER = "DASK_SCHEDULER_ADDRESS"
+RAY_CLUSTER = "RAY_ADDRESS"
 
 
 class BackendError(Exception):
@@ -98,11 +99,21 @@ def run(
     if backend == "threading" and (jobs == 1 or len(first) < 2):
         yield from (grade_item(item, settings) for item in items)
         return
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     with _backend(backend, jobs):
-        parallel = Parallel(return_as="generator", pre_dispatch="3*n_jobs", batch_size=1)
-        yield from parallel(delayed(grade_item)(item, settings) for item in items)
+        yield from _parallel((delayed(grade_item)(item, settings) for item in items), jobs)
+
+
+def _parallel(calls, jobs):
+    """Results in the order of the calls. Ray's backend gives none before a portion is complete."""
+    from joblib.parallel import Parallel, get_active_backend
+
+    if get_active_backend()[0].supports_return_generator:
+        yield from Parallel(return_as="generator", pre_dispatch="3*n_jobs", batch_size=1)(calls)
+        return
+    while portion := list(itertools.islice(calls, 8 * jobs)):
+        yield from Parallel(batch_size=1)(portion)
 
 
 def expect_backend(name: str) -> None:
@@ -157,7 +168,12 @@ def _dask(jobs):
 
 @contextlib.contextmanager
 def _ray(jobs):
+    """The cluster named in the environment, else one on this machine; it reports to nobody."""
+    import ray
     from ray.util.joblib import register_ray
 
-    register_ray()
-    yield
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    own = {} if os.environ.get(RAY_CLUSTER) else {"num_cpus": jobs, "include_dashboard": False}
+    with ray.init(log_to_driver=False, **own):
+        register_ray()
+        yield
