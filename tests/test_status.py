@@ -64,6 +64,16 @@ def test_predictions_and_answers_are_counted_by_lesson(workspace):
     assert after.begun and not before.begun
 
 
+def test_an_answer_that_is_not_right_is_told_until_it_is(workspace):
+    progress.record("answer", "00.offline", {"choices": ["x"], "correct": False})
+    progress.record("answer", "00.stored-key", {"choices": ["y"], "correct": True})
+    tried = f"2 of {status(workspace).standings[0].questions[1]}"
+    for shown in (repr(status(workspace)), status(workspace)._repr_html_()):
+        assert f"{tried} (1 not right yet)" in shown
+    progress.record("answer", "00.offline", {"choices": ["z"], "correct": True})
+    assert tried in repr(status(workspace)) and "not right yet" not in repr(status(workspace))
+
+
 def test_a_finished_sitting_is_told(workspace):
     lesson = next(s.lesson for s in status(workspace).standings if len(s.lesson.sittings) == 2)
     *asked, last = sorted(lesson.sittings[0])

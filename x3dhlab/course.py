@@ -461,6 +461,7 @@ class Standing:
     """Where a learner is in one lesson: the tasks that passed, and whether anything was done.
 
     `predictions` and `questions` are (answered, asked), `sittings` (complete, of the lesson).
+    `wrong` counts the questions whose last answer is not right.
     """
 
     lesson: Lesson
@@ -469,6 +470,7 @@ class Standing:
     predictions: tuple[int, int] = (0, 0)
     questions: tuple[int, int] = (0, 0)
     sittings: tuple[int, int] = (0, 1)
+    wrong: int = 0
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -491,6 +493,8 @@ def standing(folder: Path | None) -> list[Standing]:
 def _standings(entries):
     passed = {e.name for e in entries if e.kind == "task" and _is_pass(e.value)}
     done = {kind: {e.name for e in entries if e.kind == kind} for kind in progress.KINDS}
+    last = {e.name: e.value for e in entries if e.kind == "answer"}
+    wrong = {n for n, v in last.items() if isinstance(v, dict) and v.get("correct") is False}
     found = []
     for lesson in lessons():
         predictions, questions = _asked(lesson.number)
@@ -505,6 +509,7 @@ def _standings(entries):
                 (len(predictions & done["prediction"]), len(predictions)),
                 (len(questions & done["answer"]), len(questions)),
                 (complete, len(lesson.sittings)),
+                len(questions & wrong),
             )
         )
     return found

@@ -86,7 +86,7 @@ def _count(standing):
 def _line(standing):
     lesson = standing.lesson
     points = f"{_points(standing.passed)}/{_points(lesson.tasks)}" if lesson.tasks else ""
-    asked = f"{_of(standing.predictions)} predictions, {_of(standing.questions)} questions"
+    asked = f"{_of(standing.predictions)} predictions, {_tried(standing)} questions"
     line = f"{lesson.number}  {lesson.title:<26}  {asked}  {_count(standing):<12}  {points:>7}"
     return f"{line}  {_state(standing)}".rstrip()
 
@@ -95,11 +95,16 @@ def _of(pair):
     return f"{pair[0]} of {pair[1]}"
 
 
+def _tried(standing):
+    wrong = f" ({standing.wrong} not right yet)" if standing.wrong else ""
+    return f"{_of(standing.questions)}{wrong}"
+
+
 def _row(standing):
     lesson = standing.lesson
     cells = [
         _of(standing.predictions),
-        _of(standing.questions),
+        _tried(standing),
         f"{len(standing.passed)} of {len(lesson.tasks)}",
         f"{_points(standing.passed)} of {_points(lesson.tasks)}" if lesson.tasks else "",
         _state(standing) or "not begun",
