@@ -595,16 +595,10 @@ _FORGE_MISTAKES = generic.variants(
         ("multiply(xor(c1, c3), h2)", "multiply(c3, h2)"),
     ),
     (
-        "the difference to the wrong message",
-        "The tag is that of the first message, and the difference that to the second.",
+        "tag and difference of two messages",
+        "The tag belongs to one message, and the difference was taken to the other one.",
         "Take both from one message: t1 and c1 ⊕ c3, or t2 and c2 ⊕ c3.",
         ("multiply(xor(c1, c3), h2)", "multiply(xor(c2, c3), h2)"),
-    ),
-    (
-        "the wrong tag to start from",
-        "The tag is that of the second message, and the difference that to the first.",
-        "Take both from one message: t1 and c1 ⊕ c3, or t2 and c2 ⊕ c3.",
-        (_T3, "xor(t2, multiply(xor(c1, c3), h2))"),
     ),
     (
         "the difference without H²",
@@ -617,12 +611,6 @@ _FORGE_MISTAKES = generic.variants(
         "The second half is (c1 ⊕ c3) · H² alone. The old tag has to be added.",
         "t3 = t1 ⊕ (c1 ⊕ c3) · H².",
         (_T3, "multiply(xor(c1, c3), h2)"),
-    ),
-    (
-        "texts in place of ciphertexts",
-        "The quotient was made with the known and the wanted text.",
-        "Both messages of Alice are needed: H² = (t1 ⊕ t2) / (c1 ⊕ c2).",
-        (_H2, "divide(xor(t1, t2), xor(known, wanted))"),
     ),
     (
         "multiplied as integers",
