@@ -1,9 +1,19 @@
 """Every task of the course, by id, in the order of the lessons."""
 
 from x3dhlab.grading.task import Task
-from x3dhlab.grading.tasks import chain, first_message, kdf, keys, offline, prekeys, start, x3dh
+from x3dhlab.grading.tasks import (
+    chain,
+    first_message,
+    kdf,
+    kem,
+    keys,
+    offline,
+    prekeys,
+    start,
+    x3dh,
+)
 
-_LESSONS = (start, offline, keys, prekeys, x3dh, kdf, first_message, chain)
+_LESSONS = (start, offline, keys, prekeys, x3dh, kdf, first_message, kem, chain)
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
 
