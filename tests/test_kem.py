@@ -1,12 +1,27 @@
 """KEMs over three libraries: they agree, they refuse, and a missing one harms nobody."""
 
+import dataclasses
+import json
+import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from x3dhlab import kem, primitives
-from x3dhlab.errors import BadKemKey, Malformed, Unavailable, WrongLength, WrongType
+from x3dhlab.errors import (
+    BadKemKey,
+    InvalidField,
+    Malformed,
+    Unavailable,
+    WrongLength,
+    WrongType,
+)
+
+VECTORS = Path(__file__).parent / "vectors"
 
 BACKENDS = ("cryptography", "liboqs", "kyber-py")
 POSSIBLE = [
@@ -261,3 +276,131 @@ def test_a_preferred_library_holds_inside_its_block_only():
 def test_a_preferred_library_that_lacks_the_algorithm_is_no_silent_fallback():
     with kem.using("cryptography"), pytest.raises(Unavailable):
         kem.get("Kyber-768")
+
+
+# ML-KEM-768 in two steps
+
+BRAID_BACKENDS = [backend for algorithm, backend in POSSIBLE if algorithm == kem.INCREMENTAL]
+MODULUS = 3329
+
+
+def in_two_steps(public, coins):
+    header, ek_vector = kem.split_public(public)
+    ct1, secret, half = kem.encapsulate1(header, coins=coins)
+    return ct1 + kem.encapsulate2(half, ek_vector), secret
+
+
+@settings(max_examples=10)
+@given(st.binary(min_size=64, max_size=64), st.binary(min_size=32, max_size=32))
+def test_two_steps_give_the_ciphertext_and_secret_of_one(seed, coins):
+    pair = kem.get(kem.INCREMENTAL).generate(seed=seed)
+    result = in_two_steps(pair.public, coins)
+    assert result == kem.get(kem.INCREMENTAL).encapsulate(pair.public, coins=coins)
+    lengths = kem.CT1_LENGTH, kem.CT2_LENGTH
+    assert sum(lengths) == len(result[0]) == kem.SIZES[kem.INCREMENTAL].ciphertext
+
+
+@pytest.mark.parametrize("backend", BRAID_BACKENDS)
+def test_every_library_decapsulates_what_two_steps_made(backend):
+    subject = mechanism(kem.INCREMENTAL, backend)
+    pair = subject.generate()
+    for _ in range(3):
+        ciphertext, secret = in_two_steps(pair.public, None)
+        assert subject.decapsulate(pair.private, ciphertext) == secret
+
+
+@pytest.mark.parametrize("backend", BRAID_BACKENDS)
+def test_with_the_halves_of_the_hashed_key_swapped_the_receiver_gets_another_secret(backend):
+    import hashlib
+
+    subject = mechanism(kem.INCREMENTAL, backend)
+    pair = subject.generate()
+    header, ek_vector = kem.split_public(pair.public)
+    ek_seed = header[:32]
+    assert header == ek_seed + hashlib.sha3_256(ek_vector + ek_seed).digest()
+    swapped = ek_seed + hashlib.sha3_256(ek_seed + ek_vector).digest()
+    ct1, secret, half = kem.encapsulate1(swapped)
+    half = dataclasses.replace(half, header=header)
+    ciphertext = ct1 + kem.encapsulate2(half, ek_vector)
+    assert subject.decapsulate(pair.private, ciphertext) != secret
+
+
+def test_ct1_depends_on_every_input_and_the_secret_on_the_hash_and_the_coins():
+    header, _ = kem.split_public(kem.get(kem.INCREMENTAL).generate(seed=bytes(64)).public)
+    altered = [
+        header[:position] + bytes([header[position] ^ 1]) + header[position + 1 :]
+        for position in (0, 31, 32, 63)
+    ]
+    results = [kem.encapsulate1(value, coins=bytes(32))[:2] for value in (header, *altered)]
+    results.append(kem.encapsulate1(header, coins=b"\x01" * 32)[:2])
+    assert len({ct1 for ct1, _ in results}) == 6
+    # The seed of the matrix enters the secret through the hash only; `encapsulate2` checks that.
+    assert len({SS for _, SS in results}) == 4
+
+
+def test_a_vector_of_another_header_or_above_q_is_refused_before_ct2():
+    import hashlib
+
+    pair, other = (kem.get(kem.INCREMENTAL).generate() for _ in "ab")
+    header, ek_vector = kem.split_public(pair.public)
+    _, _, half = kem.encapsulate1(header)
+    with pytest.raises(BadKemKey, match="does not belong"):
+        kem.encapsulate2(half, kem.split_public(other.public)[1])
+    large = b"\xff\xff" + ek_vector[2:]
+    header = header[:32] + hashlib.sha3_256(large + header[:32]).digest()
+    _, _, half = kem.encapsulate1(header)
+    with pytest.raises(BadKemKey, match="refuses"):
+        kem.encapsulate2(half, large)
+
+
+def test_the_two_steps_refuse_other_lengths_and_types():
+    pair = kem.get(kem.INCREMENTAL).generate()
+    header, ek_vector = kem.split_public(pair.public)
+    _, _, half = kem.encapsulate1(header)
+    for call, value in (
+        (kem.split_public, pair.public[:-1]),
+        (kem.encapsulate1, header[:-1]),
+        (lambda value: kem.encapsulate1(header, coins=value), bytes(31)),
+        (lambda value: kem.encapsulate2(half, value), ek_vector[:-1]),
+        (lambda value: kem.encapsulate2(value, ek_vector), b"half"),
+        (kem.encapsulate1, None),
+    ):
+        with pytest.raises(Malformed):
+            call(value)
+
+
+def test_nothing_secret_of_a_half_shows_in_its_repr():
+    header, _ = kem.split_public(kem.get(kem.INCREMENTAL).generate().public)
+    _, _, half = kem.encapsulate1(header)
+    assert half.m.hex()[:16] not in repr(half)
+    assert str(half.m)[2:20] not in repr(half)
+
+
+def vector():
+    """A half-finished encapsulation as it must be saved on every machine."""
+    return json.loads((VECTORS / "half_ciphertext.json").read_text(encoding="utf-8"))
+
+
+def test_a_half_is_saved_as_the_vector_says():
+    """A58: the coefficients are little-endian, whatever the machine."""
+    expected = {name: bytes.fromhex(value) for name, value in vector().items()}
+    pair = kem.get(kem.INCREMENTAL).generate(seed=expected["seed"])
+    header, ek_vector = kem.split_public(pair.public)
+    _, SS, half = kem.encapsulate1(header, coins=expected["m"])
+    assert (SS, half.noise) == (expected["SS"], expected["noise"])
+    assert kem.encapsulate2(half, ek_vector) == expected["ct2"]
+
+
+def test_a_half_read_with_the_other_byte_order_is_refused_or_gives_another_secret():
+    """A58: without the check of the range nothing is raised, and the wrong ct2 goes out."""
+    known = {name: bytes.fromhex(value) for name, value in vector().items()}
+    pair = kem.get(kem.INCREMENTAL).generate(seed=known["seed"])
+    header, ek_vector = kem.split_public(pair.public)
+    ct1, SS, half = kem.encapsulate1(header, coins=known["m"])
+    words = struct.unpack(">1024H", half.noise)
+    with pytest.raises(InvalidField):
+        kem.encapsulate2(dataclasses.replace(half, noise=struct.pack("<1024H", *words)), ek_vector)
+    reduced = struct.pack("<1024H", *(word % MODULUS for word in words))
+    ct2 = kem.encapsulate2(dataclasses.replace(half, noise=reduced), ek_vector)
+    assert ct2 == known["ct2 of the other byte order"]
+    assert kem.get(kem.INCREMENTAL).decapsulate(pair.private, ct1 + ct2) != SS
