@@ -377,7 +377,7 @@ def find_liboqs() -> str | None:
     `import oqs` without one would clone and build it from the network and end the process, so it
     is only ever imported after this says yes. The places are those that liboqs-python looks in.
     """
-    root = Path(os.environ.get("OQS_INSTALL_PATH") or Path.home() / "_oqs")
+    root = Path(os.environ.get("OQS_INSTALL_PATH") or os.path.expanduser("~/_oqs"))
     names = ("liboqs.so", "liboqs.dylib", "oqs.dll", "liboqs.dll")
     candidates = [str(root / folder / name) for folder in ("lib", "lib64", "bin") for name in names]
     candidates = [path for path in candidates if os.path.exists(path)]
