@@ -1,5 +1,6 @@
 """Submissions that try to gain a point or to hurt the grader get nothing and leave nothing."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -215,3 +216,33 @@ def _probe(folder):
     submission = Submission("probe.py", PROBE.encode())
     answers = runner.run(submission, jobs, seconds=5, allow_unisolated=True).answers[task.id]
     return runner.plain.decode(answers.outcomes[0]["returned"])
+
+
+ALLOWED = ("primitives", "kem", "wire", "keys", "x3dh", "pqxdh", "ratchet", "prekeys", "session")
+
+
+@pytest.mark.parametrize("means", ["strongest", *(long(means) for means in CONFINED)])
+@pytest.mark.parametrize("module", ALLOWED)
+def test_a_task_may_allow_any_module_of_the_protocol(module, means, monkeypatch):
+    works(means, monkeypatch)
+    task = dataclasses.replace(TASKS["start.hello"], modules=(module,))
+    use = f"\n    assert {module}.__name__ == 'x3dhlab.{module}'\n    return"
+    text = f"from x3dhlab import {module}\n" + RIGHT.replace("\n    return", use)
+    ((result,), _) = engine.judge_submission(Submission("a.py", text.encode()), [task], 1, 5, False)
+    assert "assert" in text and result.passed, result.feedback
+
+
+@pytest.mark.parametrize("means", ["strongest", *(long(means) for means in CONFINED)])
+@pytest.mark.parametrize("algorithm", ["ML-KEM-768", "Kyber-1024"])
+def test_a_kem_works_inside_the_sandbox(algorithm, means, monkeypatch):
+    works(means, monkeypatch)
+    task = dataclasses.replace(TASKS["start.hello"], modules=("kem",))
+    use = f"""
+    scheme = kem.get("{algorithm}")
+    pair = scheme.generate()
+    ciphertext, secret = scheme.encapsulate(pair.public)
+    assert scheme.decapsulate(pair.private, ciphertext) == secret
+    return"""
+    text = "from x3dhlab import kem\n" + RIGHT.replace("\n    return", use)
+    ((result,), _) = engine.judge_submission(Submission("a.py", text.encode()), [task], 1, 5, False)
+    assert result.passed, result.feedback

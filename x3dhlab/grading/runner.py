@@ -41,6 +41,7 @@ _PACKAGE = _HERE.parent
 _CARRIED = ("worker.py", "confine.py", "plain.py", "reader.py", "sequence.py")
 _LIBRARIES = {
     "primitives": ("nacl", "cryptography", "cffi", "_cffi_backend", "pycparser"),
+    "kem": ("kyber_py",),
 }
 _REFUSAL = (
     "Nothing here can isolate the code of a submission. Install bubblewrap (`apt install "
@@ -212,10 +213,11 @@ def _furnish(room, jobs):
     for name in _CARRIED:
         _copy_module(_HERE / name, own)
     allowed = {name for task, _ in jobs.values() for name in task.modules}
-    for name in sorted(_with_needed(allowed)):
+    needed = _with_needed(allowed)
+    for name in sorted(needed):
         _copy_module(_PACKAGE / f"{name}.py", own / "x3dhlab")
     (own / "x3dhlab" / "__init__.py").write_text('"""What an answer may use of the package."""\n')
-    libraries = _libraries(allowed)
+    libraries = _libraries(needed)
     for path in libraries:
         with contextlib.suppress(OSError):  # Windows: `paths` of the request name the folders
             (links / path.name).symlink_to(path)
@@ -244,12 +246,14 @@ def _with_needed(names):
             needed.add(name)
             text = (_PACKAGE / f"{name}.py").read_text(encoding="utf-8")
             waiting += re.findall(r"^\s*from x3dhlab\.(\w+) import", text, re.MULTILINE)
+            for names in re.findall(r"^\s*from x3dhlab import ([\w, ]+)", text, re.MULTILINE):
+                waiting += [each.split()[0] for each in names.split(",")]
     return needed
 
 
-def _libraries(allowed):
+def _libraries(modules):
     found = {}
-    for name in {item for module in allowed for item in _LIBRARIES.get(module, ())}:
+    for name in {item for module in modules for item in _LIBRARIES.get(module, ())}:
         spec = importlib.util.find_spec(name)
         if spec is None:
             continue

@@ -31,6 +31,7 @@ def main() -> None:
     for module in request["modules"]:
         __import__(module)
     os.chdir(request["folder"])
+    os.environ["PATH"] = ""  # else `ctypes.util.find_library` looks for a compiler to run
     confine.limits(request["cpu_seconds"])
     if request["means"] == "landlock":
         confine.landlock(request["readable"])

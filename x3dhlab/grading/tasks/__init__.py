@@ -1,4 +1,16 @@
-"""Every task of the course, by id, in the order of the lessons."""
+"""Every task of the course, by id, in the order of the lessons.
+
+To add the tasks of a lesson: one new file here, and its name in `_LESSONS`. In the file, for each
+task, in this order: the reference answer as text; `…_cases(seed)`, the same for the same seed, easy
+cases first, since the first wrong one is shown; then `Task(…)`, whose fields `task.Task` explains.
+All of the file's tasks stand in its `TASKS`. Arguments and results are plain data; a state that
+goes from call to call is a case with `steps`. `modules` are all that an answer may import of the
+package; what these need comes along. Mistakes begin with those of `generic`, then `variants` of the
+reference: at least five, each with other outputs than its siblings, or with a `tell`. Headings in
+`section` must be in the lesson, which has a solution notebook with the same statement. Where the
+package has the step itself, name it in `PACKAGE` of tests/submissions/corpus.py. The tests in
+test_grading_tasks.py do the rest: no test is written for a task alone.
+"""
 
 from x3dhlab.grading.task import Task
 from x3dhlab.grading.tasks import (
