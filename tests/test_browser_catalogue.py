@@ -1,4 +1,4 @@
-"""From a lesson to the catalogue of attacks and on, where JupyterLab has to open the other first."""
+"""From a lesson to the catalogue of attacks and on: JupyterLab has to open the other one first."""
 
 import shutil
 from pathlib import Path
