@@ -1,4 +1,4 @@
-"""What lesson 09 claims: what each stolen key opens, and what a key that is used twice gives away."""
+"""What lesson 09 claims: what each stolen key opens, and what a key used twice gives away."""
 
 import hmac
 

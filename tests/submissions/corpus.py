@@ -66,7 +66,6 @@ PACKAGE = {
     "wire.parse_initial": ("wire", "InitialMessage"),
     "x3dh.respond": ("x3dh", "respond"),
     "chain.step": ("ratchet", "kdf_ck"),
-    "aead.forge_after_nonce_reuse": ("attacks.nonce_reuse", "forge"),
 }
 WAYS = {
     "import": "from x3dhlab.{module} import {name} as {function}\n",
