@@ -339,3 +339,43 @@ def levels(curves: dict[str, list[int]], *, target: int, title: str, along: str)
         for name, values in curves.items()
     )
     return _picture(figure, f"{title}. Target {target}. {words}.")
+
+
+def curves(
+    places: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    along: str,
+    upward: str,
+    log: bool = False,
+) -> Picture:
+    """Measured values over whole numbers, one line each; with `log` the upward axis is logarithmic.
+
+    Raises `ValueError` if a line has not one value for each place.
+    """
+    if any(len(values) != len(places) for values in lines.values()):
+        raise ValueError("every line needs one value for each place")
+    figure, axes = _figure(7.6, 3.6)
+    styles = zip((BLUE, ORANGE, GREEN, PURPLE), "osD^", ("-", "--", "-.", ":"), strict=True)
+    for (name, values), (colour, marker, line) in zip(lines.items(), styles, strict=False):
+        axes.plot(places, values, line, color=colour, marker=marker, markersize=5, label=name)
+    if log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axes.set_yticks([], minor=True)
+    axes.set_xticks(places)
+    axes.set_xlabel(along, color=INK, fontsize=9)
+    axes.set_ylabel(upward, color=INK, fontsize=9)
+    axes.grid(color=GRID)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=9)
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
+    words = "; ".join(f"{name}: {_series(places, values)}" for name, values in lines.items())
+    return _picture(figure, f"{title}, over {along}. {words}.")
+
+
+def _series(places, values):
+    return ", ".join(
+        f"{value:,.4g} at {place}" for place, value in zip(places, values, strict=True)
+    )
