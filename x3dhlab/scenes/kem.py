@@ -78,7 +78,7 @@ def break_the_toy() -> Experiment:
     """Choose size, noise and attack; every change makes a new key and attacks it."""
 
     def run(n, noise, attack):
-        if attack == "guessing" and n > 9:
+        if attack == "guessing" and n > 8:
             return Outcome(
                 NOTE, f"3 to the power {n} is {3**n:,} candidates: too many to wait for."
             )
@@ -98,7 +98,7 @@ def break_the_toy() -> Experiment:
     return Experiment(
         "A new toy key, and one attack on it",
         [
-            Number("n", "Size n", 2, 14, 6),
+            Number("n", "Size n", 2, 12, 6),
             Number("noise", "Noise", 0, 13, 1),
             Choose("attack", "Attack", tuple(ATTACKS), "elimination"),
         ],
