@@ -40,10 +40,10 @@ def notebook(path: Path, *cells: str) -> Path:
 
 
 @contextmanager
-def jupyter(root: Path, private: Path, *, theme: str = "JupyterLab Light", app: str = "lab"):
+def jupyter(root: Path, private: Path, *options, theme: str = "JupyterLab Light", app: str = "lab"):
     """Run a Jupyter server on `root` with all its own files in `private`. Yields its address.
 
-    `app` is "lab" for JupyterLab, "tree" for Notebook 7.
+    `app` is "lab" for JupyterLab, "tree" for Notebook 7; `options` go to its command line.
     """
     port = _free_port()
     command = [
@@ -52,6 +52,7 @@ def jupyter(root: Path, private: Path, *, theme: str = "JupyterLab Light", app: 
         *("--ServerApp.port_retries=0", "--IdentityProvider.token="),
         f"--ServerApp.root_dir={root}",
         f"--{_APP[app]}.expose_app_in_browser=True",
+        *options,
     ]
     with (private / "server.log").open("w") as log:
         server = subprocess.Popen(

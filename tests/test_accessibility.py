@@ -141,6 +141,13 @@ def of_a_question(text):
     return [lines[0].split(": ", 1)[1], *(line.split(". ", 1)[1] for line in lines[1:-1])]
 
 
+def of_a_match(text):
+    head, *lines, _ = text.split("\n")
+    lefts = [line.rpartition(" → ")[0] for line in lines if line.endswith(" → ?")]
+    rights = [line.split(". ", 1)[1] for line in lines if line.strip()[0].isdigit()]
+    return [head.split(": ", 1)[1], *lefts, *rights] if lefts and rights else []
+
+
 def of_the_player(text):
     steps = text.split("\n")[1:]
     first = steps[0].split(": ", 1)[1].split(" [")[0]
@@ -152,8 +159,10 @@ def of_an_experiment(text):
 
 
 def of_the_inspector(text):
-    # Fields inside the payload stand further right; they are shown when it is opened.
-    return re.findall(r"^[ \d]{6} \+\d+ +(.+?) \((?:public|secret)\)", text, flags=re.M)
+    # Fields inside the payload stand further right; they are shown when it is expanded.
+    return re.findall(
+        r"^[ \d]{6} \+\d+ +(.+?) \((?:public|secret|\d+ of \d+ bytes secret)\)", text, flags=re.M
+    )
 
 
 def of_the_lineage(text):
@@ -234,7 +243,7 @@ CASES = {
         widgets.Match,
         ".x3dh-question[aria-label^='Match']",
         {"matched": match_all},
-        lambda text: of_a_question(text.rpartition("\n")[0]),
+        of_a_match,
     ),
     "free": Case(
         widgets.FreeAnswer,
@@ -394,6 +403,17 @@ _CELLS = "jupyterapp.shell.currentWidget.content.model.cells.length"
 
 @in_the_browser
 @each
+def test_a_widget_is_a_named_group_and_no_landmark(page, name):
+    root = widget_of(page, name)
+    assert root.get_attribute("role") == "group" and root.get_attribute("aria-label")
+    marks = "header, main, nav, aside, footer, section, form"  # landmarks, if they stand alone
+    roles = "[role=banner], [role=region], [role=main], [role=form], [role=search]"
+    found = root.locator(f":is({marks})[aria-label], {roles}").evaluate_all("all => all.length")
+    assert found == 0
+
+
+@in_the_browser
+@each
 def test_tab_goes_through_every_control_in_order_and_shows_where_it_is(page, name):
     widget = widget_of(page, name)
     before = page.evaluate(_CELLS)
@@ -507,13 +527,13 @@ def test_an_error_in_the_code_of_a_widget_is_not_taken_for_jupyters(opened):
     assert not from_jupyter_alone(seen)
 
 
-_BAD = """<main><section class="x3dh" id="bad">
+_BAD = """<main><div class="x3dh" id="bad">
   <button></button>
   <p style="color:#bbb;background:#fff">Pale words</p>
   <input type="text">
   <div role="checkbox" tabindex="0">No state</div>
   <svg role="img" width="9" height="9"></svg>
-</section></main>"""
+</div></main>"""
 
 
 @in_the_browser

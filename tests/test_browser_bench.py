@@ -198,7 +198,7 @@ def test_the_keyboard_moves_edits_compares_and_undoes(lab, inspector):
 
 def test_the_payload_opens_by_keyboard_and_says_so(lab, inspector):
     page, _ = lab
-    inspector.get_by_label("Open payload").focus()
+    inspector.get_by_label("Expand payload").focus()
     page.keyboard.press("Enter")
     assert inspector.locator(".b-row.inner").count() == 7
     assert "payload is open." in inspector.locator(".x3dh-hidden[role=status]").inner_text()
@@ -232,7 +232,7 @@ def test_a_letter_typed_in_the_widgets_adds_no_cell(lab, inspector, bench):
 
 def test_every_field_of_the_text_form_stands_on_the_page(lab, inspector):
     page, _ = lab
-    inspector.get_by_label("Open payload").click()
+    inspector.get_by_label("Expand payload").click()
     text = page.evaluate(_TEXT, "Alice's first message")
     names = inspector.locator(".b-name b").all_inner_texts()
     assert len(names) == len([line for line in text.split("\n") if " +" in line[:16]])
@@ -319,7 +319,7 @@ def test_axe_finds_nothing_in_any_state_and_nothing_is_cut_off(lab, themed, them
     inspector.get_by_label("bit 0 is").click()
     inspector.locator(".e-outcome.holds").wait_for()
     inspector.get_by_role("button", name="Compare").click()
-    inspector.get_by_label("Open payload").click()
+    inspector.get_by_label("Expand payload").click()
     look(page, inspector, f"inspector {theme} {width} edited")
     inspector.get_by_label("Close payload").click()
     inspector.get_by_role("button", name="Compare").click()

@@ -80,6 +80,16 @@ def test_the_message_inside_the_payload_has_its_own_fields(run):
     assert inner[0]["offset"] == start
 
 
+def test_a_field_with_a_message_inside_is_sealed_as_far_as_its_sealed_fields(run):
+    widget = inspect_message(run, "initial message")
+    payload, sealed = field(widget, "payload"), field(widget, "ciphertext")
+    assert sealed["sealed"] == sealed["length"] == payload["sealed"] < payload["length"]
+    assert f"payload ({sealed['length']} of {payload['length']} bytes secret)" in repr(widget)
+    open_bytes = payload["length"] - sealed["length"]
+    assert payload["who"].startswith(f"Everybody reads {open_bytes} bytes of it, ")
+    assert field(widget, "identity key")["sealed"] == 0
+
+
 def test_every_key_says_who_made_it_and_in_which_step(run):
     widget = inspect_message(run, "bundle")
     assert re.fullmatch(

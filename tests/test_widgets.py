@@ -301,9 +301,10 @@ def test_the_saved_forms_are_complete_and_small():
     data, _ = ProtocolPlayer(recorded(), "A run")._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert len(json.dumps({key: data[key] for key in ("text/html", "text/plain")})) < 60_000
+    image, said = data["text/html"].split("<br>")
+    assert said.startswith("A still picture. Run this cell")
     picture = re.fullmatch(
-        r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="A run: [^"]+" style="[^"]+">',
-        data["text/html"],
+        r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="A run: [^"]+" style="[^"]+">', image
     )
     drawing = ElementTree.fromstring(base64.b64decode(picture[1]))
     words = "".join(drawing.itertext())

@@ -620,6 +620,7 @@ def _arguments(folder, browser, port):
         "--ServerApp.answer_yes=True",
         # Looking for language servers would run npm, which writes into the home folder.
         "--LanguageServerManager.autodetect=False",
+        f"--FileContentsManager.pre_save_hook={__name__}.{keep_still_pictures.__name__}",
         "--ServerApp.log_level=ERROR",
         "--LabApp.log_level=ERROR",
     ]
@@ -628,6 +629,19 @@ def _arguments(folder, browser, port):
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--allow-root")
     return arguments
+
+
+def keep_still_pictures(model: dict, **_) -> None:
+    """Before a notebook is saved: an output that has a still picture loses its live view.
+
+    The live view needs the kernel that made it. Opened on another day, JupyterLab would show an
+    error in its place instead of the picture. Raises nothing.
+    """
+    content = model.get("content") if model.get("type") == "notebook" else None
+    for cell in (content or {}).get("cells", ()):
+        for output in cell.get("outputs", ()):
+            if "text/html" in output.get("data", ()):
+                output["data"].pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _serve(folder, arguments):

@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import anywidget
 
+STILL = "A still picture. Run this cell to use it."
 _STATIC = files("x3dhlab.widgets") / "static"
 
 
@@ -46,7 +47,8 @@ class View(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        data = {**data, "text/plain": self._text(), "text/html": image(self._svg(), self._alt())}
+        still = f"{image(self._svg(), self._alt())}<br>{STILL}"
+        data = {**data, "text/plain": self._text(), "text/html": still}
         return data, metadata
 
 

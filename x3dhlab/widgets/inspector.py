@@ -39,8 +39,9 @@ class Checked:
 def view(data: bytes, trace: Trace | None = None) -> dict:
     """A message as plain data: kind, size, hex, route, and `fields` in order.
 
-    A field has name, offset, length, meaning, secret, value, who (may read it), origin (the
-    operation that made it), and `parent`: the place of the field that it is inside, or -1.
+    A field has name, offset, length, meaning, sealed (the number of its bytes that need a key),
+    value, who (may read it), origin (the operation that made it), and `parent`: the place of the
+    field that it is inside, or -1.
     """
     try:
         message, fields = explain(data, *KINDS)
@@ -71,7 +72,7 @@ def _unreadable(data, trace, problem):
         "offset": 0,
         "length": len(data),
         "meaning": "These bytes are no message of this course.",
-        "secret": False,
+        "sealed": 0,
         "value": "",
         "who": "Unknown.",
         "origin": "",
@@ -92,21 +93,28 @@ def _tell(message, fields, start, parent, told, story):
     variable = {item.name for item in message.LAYOUT if isinstance(item, Variable)}
     for field in fields:
         inner, inside = decode(field.value) if field.name in variable else (None, [])
+        sealed = _sealed(field)
         told.append(
             {
                 "name": field.name.replace("_", " "),
                 "offset": start + field.offset,
                 "length": field.length,
                 "meaning": field.meaning,
-                "secret": field.secret,
+                "sealed": sealed,
                 "value": _value(message, field),
-                "who": story.who(field, inside),
+                "who": story.who(field, sealed),
                 "origin": "" if inside else story.origin(field),
                 "parent": parent,
             }
         )
         if inside:
             _tell(inner, inside, start + field.offset, len(told) - 1, told, story)
+
+
+def _sealed(field):
+    """How many bytes of a field need a key: of a message that stands inside it, only some."""
+    _, inside = decode(field.value) if field.secret else (None, [])
+    return sum(map(_sealed, inside)) if inside else field.length * field.secret
 
 
 def _value(message, field):
@@ -148,11 +156,14 @@ class _Story:
                     stops.append(name)
         return " → ".join(stops)
 
-    def who(self, field, inside):
-        """Who can read a field."""
-        if inside:
-            return "Part of it is open to everybody: open the field to see which part."
-        if not field.secret:
+    def who(self, field, sealed):
+        """Who can read a field with so many sealed bytes."""
+        if 0 < sealed < field.length:
+            return (
+                f"Everybody reads {field.length - sealed} bytes of it, {sealed} bytes are sealed. "
+                "Expand the field to see which."
+            )
+        if not sealed:
             names = [n for d in self._crossings() for n in (d["sender"], d["recipient"])]
             seen = ", ".join(dict.fromkeys(names))
             return f"Everybody on the way{': ' + seen if seen else ''}."
@@ -316,11 +327,10 @@ class ByteInspector(View):
         start, end = field["offset"], field["offset"] + field["length"]
         data = bytes.fromhex(self.message["hex"][2 * start : 2 * end])
         indent = "    " if field["parent"] >= 0 else "  "
-        state = "secret" if field["secret"] else "public"
         origin = f" From: {field['origin']}" if field["origin"] else ""
         return (
-            f"{indent}{start:4} +{field['length']:<4} {field['name']} ({state}): {grouped(data)}. "
-            f"{field['meaning']} Read by: {field['who']}{origin}"
+            f"{indent}{start:4} +{field['length']:<4} {field['name']} ({_state(field)}): "
+            f"{grouped(data)}. {field['meaning']} Read by: {field['who']}{origin}"
         )
 
     def _changes(self):
@@ -367,7 +377,7 @@ class ByteInspector(View):
             drawing.text(66 + shift, y, drawing.cut(field["name"], 30), "t s b"),
             drawing.text(272 + shift, y, f"{size}", "m s", "end"),
             drawing.text(288 + shift, y, " ".join(f"{b:02x}" for b in data) + more, "t mono"),
-            drawing.text(840, y, "secret" if field["secret"] else "", "m s", "end"),
+            drawing.text(840, y, _state(field) if field["sealed"] else "", "m s", "end"),
         ]
 
     def _alt(self):
@@ -377,6 +387,12 @@ class ByteInspector(View):
             f"{self.title or 'A message'}: {message['kind']}, {message['size']} bytes in "
             f"{len(names)} fields. The text form lists them."
         )
+
+
+def _state(field):
+    if 0 < field["sealed"] < field["length"]:
+        return f"{field['sealed']} of {field['length']} bytes secret"
+    return "secret" if field["sealed"] else "public"
 
 
 def _verdict(verdict, sentence, *, passed=(), error="", step="", field=""):

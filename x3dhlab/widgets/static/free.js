@@ -28,8 +28,7 @@ function render({ model, el }) {
       return;
     }
     live.textContent = "";
-    model.send({ kind: "answer", answer: { text: field.value, points: ticked } });
-    expectAnswer(model, "outcome", live);
+    ask(model, { kind: "answer", answer: { text: field.value, points: ticked } }, "outcome", live);
   }
 
   function point(words, number) {

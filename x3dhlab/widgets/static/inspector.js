@@ -147,6 +147,11 @@ class Inspector {
     return this.fields.some((field) => field.parent === place);
   }
 
+  /** "public", "secret", or "partly secret" for a field with sealed bytes and others inside. */
+  state({ sealed, length }) {
+    return sealed ? (sealed < length ? "partly secret" : "secret") : "public";
+  }
+
   changed(from, length) {
     for (let at = from; at < from + length; at++) if (this.data[at] !== this.original[at]) return true;
     return false;
@@ -177,26 +182,27 @@ class Inspector {
   row(field, place) {
     const open = this.opened.has(place);
     const inside = this.has(place);
+    const state = this.state(field);
     const head = h(
       "div",
       { class: "b-name", role: "rowheader" },
-      padlock(!field.secret || inside),
+      padlock(!field.sealed),
       h(
         "span",
         {},
-        h("span", { class: "x3dh-hidden" }, field.secret && !inside ? "secret " : "public "),
+        h("span", { class: "x3dh-hidden" }, `${state} `),
         h("b", {}, field.name),
-        h("small", {}, ` ${count(field.length, "byte")}`),
+        h("small", {}, ` ${count(field.length, "byte")}${state === "partly secret" ? `, ${field.sealed} sealed` : ""}`),
         inside
           ? h(
               "button",
-              { type: "button", class: "b-open", "aria-expanded": String(open), "aria-label": `${open ? "Close" : "Open"} ${field.name}`, onclick: () => this.toggle(place) },
-              open ? "close" : "open",
+              { type: "button", class: "b-open", "aria-expanded": String(open), "aria-label": `${open ? "Collapse" : "Expand"} ${field.name}`, onclick: () => this.toggle(place) },
+              open ? "collapse" : "expand",
             )
           : null,
       ),
     );
-    const kind = ["b-row", field.secret && !inside ? "secret" : "", field.parent >= 0 ? "inner" : "", this.changed(field.offset, field.length) && !open ? "edited" : ""];
+    const kind = ["b-row", state.replace("partly secret", "partly"), field.parent >= 0 ? "inner" : "", this.changed(field.offset, field.length) && !open ? "edited" : ""];
     return h(
       "div",
       { class: kind.join(" "), role: "row", "data-place": place },
@@ -272,7 +278,7 @@ class Inspector {
     this.drawGrid();
     this.draw();
     this.grid.querySelector(`[data-place="${place}"] .b-open`).focus({ preventScroll: true });
-    this.live.textContent = this.opened.has(place) ? `${name} is open.` : `${name} is closed.`;
+    this.live.textContent = this.opened.has(place) ? `${name} is expanded.` : `${name} is collapsed.`;
   }
 
   cell() {
@@ -400,10 +406,11 @@ class Inspector {
     this.timer = setTimeout(() => {
       this.waiting.textContent = "The kernel does not answer. Restart it and run the cell again.";
     }, 3000);
-    this.model.set("edits", edits);
-    this.model.save_changes();
+    // The bytes first: a change of the model that is on the page already needs no drawing.
     this.data = this.original.slice();
     for (const [offset, value] of edits) this.data[offset] = value;
+    this.model.set("edits", edits);
+    this.model.save_changes();
     const scrolled = this.grid.scrollTop;
     this.drawGrid();
     this.grid.scrollTop = scrolled;
@@ -438,7 +445,7 @@ class Inspector {
     ].filter(([, words]) => words);
     fill(
       this.panel,
-      h("div", { class: "b-field" }, padlock(!field.secret || this.has(place)), h("strong", {}, field.name)),
+      h("div", { class: "b-field" }, padlock(!field.sealed), h("strong", {}, field.name)),
       h("p", {}, field.meaning),
       h("dl", {}, ...facts.flatMap(([name, words]) => [h("dt", {}, name), h("dd", { class: name === "Made by" ? "b-made" : "" }, words)])),
     );

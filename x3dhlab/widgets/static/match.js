@@ -24,8 +24,7 @@ function render({ model, el }) {
     }
     picked = null;
     live.textContent = "";
-    model.send({ kind: "answer", answer: chosen });
-    expectAnswer(model, "outcome", live);
+    ask(model, { kind: "answer", answer: chosen }, "outcome", live);
   }
 
   function pick(card, from, focus) {

@@ -142,8 +142,7 @@ class Matrix {
       this.status.textContent = `${left} ${left === 1 ? "cell is" : "cells are"} still open.`;
       return;
     }
-    this.model.send({ kind: "reveal", guesses: this.model.get("guesses") });
-    expectAnswer(this.model, "outcome", this.status);
+    ask(this.model, { kind: "reveal", guesses: this.model.get("guesses") }, "outcome", this.status);
   }
 
   // Drawing

@@ -17,8 +17,7 @@ function render({ model, el }) {
   function send() {
     picked = null;
     live.textContent = "";
-    model.send({ kind: "answer", answer: order });
-    expectAnswer(model, "outcome", live);
+    ask(model, { kind: "answer", answer: order }, "outcome", live);
   }
 
   function pick(place) {

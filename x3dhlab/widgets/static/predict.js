@@ -37,8 +37,7 @@ function render({ model, el }) {
       }
       setDisabled(commit, true);
       live.textContent = "";
-      model.send({ kind: "commit", choice, confidence });
-      expectAnswer(model, "outcome", live);
+      ask(model, { kind: "commit", choice, confidence }, "outcome", live);
     }
     setDisabled(commit, true);
     fill(

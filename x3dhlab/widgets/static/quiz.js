@@ -29,8 +29,7 @@ function render({ model, el }) {
       return;
     }
     live.textContent = "";
-    model.send({ kind: "answer", choices: [...chosen] });
-    expectAnswer(model, "outcome", live);
+    ask(model, { kind: "answer", choices: [...chosen] }, "outcome", live);
   }
 
   function draw() {

@@ -35,11 +35,13 @@ function fill(element, ...children) {
 
 /** The root of a widget. JupyterLab's own keys stay silent inside it; Escape leaves it.
  *
+ * A group and no landmark: a lesson has many widgets, and landmarks of one page must differ.
  * Each widget is a module of its own, so the page counts them: ids and radio groups must differ.
  */
 function rootOf(el, kind, label) {
-  const root = h("section", {
+  const root = h("div", {
     class: `x3dh x3dh-${kind}`,
+    role: "group",
     "data-lm-suppress-shortcuts": "true",
     "aria-label": label,
   });
@@ -150,10 +152,20 @@ function cellLink(anchor, words) {
   return h("span", {}, link, note);
 }
 
-/** Say that nobody answered, if the kernel is silent for three seconds. */
-function expectAnswer(model, name, place) {
+/** Send a message. Where the kernel has ended, sending throws; who waits for an answer says so. */
+function post(model, message) {
+  try {
+    model.send(message);
+  } catch {
+    // The timer of the caller tells it.
+  }
+}
+
+/** Send a message, and say that nobody answered if the kernel is silent for three seconds. */
+function ask(model, message, name, place) {
   const timer = setTimeout(() => {
     place.textContent = "The kernel does not answer. Restart it and run the cell again.";
   }, 3000);
   model.on(`change:${name}`, () => clearTimeout(timer));
+  post(model, message);
 }

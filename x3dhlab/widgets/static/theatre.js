@@ -24,7 +24,7 @@ function render({ model, el }) {
       timer = null;
       now.append(h("p", { class: "x3dh-error" }, "The kernel does not answer. Restart it and run the cell again."));
     }, 3000);
-    model.send(message);
+    post(model, message);
   }
   function answered() {
     clearTimeout(timer);
