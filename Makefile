@@ -54,6 +54,7 @@ test: $(VENV)/test.stamp
 	@echo "[5/6] notebooks give the saved outputs again"
 	@$(SANDBOXED) $(BIN)/python -m pytest -n 2 --dist loadfile -p tests.nbval_history \
 		--nbval --nbval-current-env --nbval-cell-timeout 60 \
+		--nbval-sanitize-with tests/nbval.ini \
 		notebooks solutions
 	@echo "[6/6] browser: JupyterLab in Chromium"
 	@if .ci/chromium >/dev/null; then \

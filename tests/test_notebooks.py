@@ -131,8 +131,26 @@ def test_the_gallery_has_one_cell_for_each_widget_and_for_each_kind_of_figure():
     figures = [f for f in vars(plots).values() if getattr(f, "__annotations__", {}).get("return")]
     drawn = [output["data"] for output in outputs(load(GALLERY)) if "data" in output]
     assert views and figures
-    assert sum("text/html" in data for data in drawn) == len(views)
-    assert sum("image/png" in data for data in drawn) == len(figures)
+    html = ["".join(data.get("text/html", ())) for data in drawn]
+    assert sum("data:image/svg+xml" in text for text in html) == len(views)
+    assert sum("data:image/png" in text for text in html) == len(figures)
+
+
+def images(output):
+    """The attributes of each `<img>` in an output, and "no words" for a picture without HTML."""
+    data = output.get("data", {})
+    found = re.findall(r"<img\b[^>]*>", "".join(data.get("text/html", ())))
+    return found + ["no words"] * (not found and any(kind.startswith("image/") for kind in data))
+
+
+@each
+def test_every_picture_has_an_alternative_text(path):
+    found = [image for output in outputs(load(path)) for image in images(output)]
+    assert [image[-200:] for image in found if not re.search(r' alt="[^"]{10,}"', image)] == []
+
+
+def test_a_picture_without_words_is_seen():
+    assert images({"data": {"image/png": "…", "text/plain": "words"}}) == ["no words"]
 
 
 @each_exercise

@@ -1,7 +1,9 @@
 """Figures: their words say the computed facts, other facts give other words, and they can be read
 on any page."""
 
+import base64
 import io
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -102,10 +104,23 @@ def test_a_figure_is_an_opaque_white_card(picture):
 
 @each
 def test_the_words_are_the_text_form_and_the_alternative_text(picture):
-    data, metadata = picture._repr_mimebundle_()
+    data = picture._repr_mimebundle_()
     assert data["text/plain"] == repr(picture) == picture.alt
-    assert metadata["image/png"]["alt"] == picture.alt
-    assert 0 < metadata["image/png"]["width"] <= 1000
+    image = ElementTree.fromstring(data["text/html"].replace(">", "/>")).attrib
+    assert image["alt"] == picture.alt
+    assert 0 < int(image["width"]) <= 1000
+    source = image["src"].removeprefix("data:image/png;base64,")
+    assert base64.b64decode(source, validate=True) == picture.png
+
+
+def test_no_other_form_takes_the_place_of_the_one_with_alternative_text():
+    assert set(pictures()[0]._repr_mimebundle_()) == {"text/html", "text/plain"}
+
+
+def test_marks_of_html_in_the_words_stay_words():
+    picture = plots.shares({'<b a="1">&': 1}, title="A message", unit="bytes")
+    html = picture._repr_mimebundle_()["text/html"]
+    assert "&lt;b a=&quot;1&quot;&gt;&amp;" in html and "<b" not in html
 
 
 def test_the_same_facts_give_the_same_bytes():

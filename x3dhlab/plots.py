@@ -1,12 +1,14 @@
 """Figures in one style, each with its alternative text.
 
 Functions take plain data and return a `Picture`. It shows as a PNG on a white card, legible in
-light and dark notebooks and on code hosts, and says the same in words.
+light and dark notebooks, and says the same in words.
 """
 
 import io
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 
 # Okabe and Ito's palette, distinct for every kind of colour vision.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#B84A00", "#00785A", "#AA4499"
@@ -27,8 +29,13 @@ class Picture:
         return self.alt
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"image/png": self.png, "text/plain": self.alt}
-        return data, {"image/png": {"alt": self.alt, "width": self.width}}
+        # As HTML: for an output of the type image/png JupyterLab shows no alternative text.
+        source = f"data:image/png;base64,{b64encode(self.png).decode()}"
+        html = (
+            f'<img src="{source}" alt="{escape(self.alt)}" width="{self.width}" '
+            'style="max-width:100%;height:auto">'
+        )
+        return {"text/html": html, "text/plain": self.alt}
 
 
 def _figure(width, height):
