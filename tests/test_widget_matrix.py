@@ -61,13 +61,13 @@ def test_the_judge_is_not_asked_before_the_reveal():
     assert sorted(asked) == list(itertools.product(range(2), repeat=2))
 
 
-def test_open_cells_hold_back_the_reveal(progress_file):
+def test_open_cells_hold_back_the_reveal():
     matrix = small()
     matrix.predict(0, 0, FALLS)
     with pytest.raises(ValueError, match="3 cells"):
         matrix.reveal()
     matrix._on_message(matrix, {"kind": "reveal", "guesses": [[FALLS]]}, [])
-    assert matrix.outcome == {} and not progress_file.exists()
+    assert matrix.outcome == {} and progress.first("prediction", "m") is None
 
 
 def test_a_reveal_that_overtakes_the_last_prediction_brings_it_along():
@@ -116,6 +116,39 @@ def test_a_locked_prediction_does_not_change():
     assert matrix.guesses == [[HOLDS, HOLDS], [HOLDS, HOLDS]] and matrix.outcome == shown
 
 
+def test_predictions_come_back_before_they_are_locked():
+    first = small()
+    first.predict(0, 0, FALLS)
+    first.predict(0, 1, HOLDS)
+    first.predict(0, 0, HOLDS)
+    first.predict(0, 1, "")
+    again = small()
+    assert again.guesses == first.guesses == [[HOLDS, ""], ["", ""]]
+    again.predict(1, 1, FALLS)
+    assert small().guesses == [[HOLDS, ""], ["", FALLS]]
+    assert small(id="another").open_cells == 4
+
+
+def test_a_draft_is_no_prediction_and_a_locked_one_hides_it(progress_file):
+    matrix = small()
+    predict_all(matrix)
+    assert progress.first("prediction", "m") is None and small().outcome == {}
+    matrix.reveal()
+    progress.record("draft", "m", {"cells": {m: {"key": FALLS, "state": ""} for m in ("m1", "m2")}})
+    written = progress_file.read_bytes()
+    again = small()
+    assert again.guesses == [[HOLDS] * 2] * 2 and again.outcome["earlier"]
+    assert progress_file.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, {}, {"cells": 1}, {"cells": {"m1": 1}}, {"cells": {"no": {"key": FALLS}}}]
+)
+def test_a_strange_draft_of_the_progress_file_is_left_alone(value):
+    progress.record("draft", "m", value)
+    assert small().open_cells == 4
+
+
 def test_the_prediction_is_recorded_once_and_comes_back(progress_file):
     matrix = small()
     predict_all(matrix)
@@ -123,6 +156,7 @@ def test_the_prediction_is_recorded_once_and_comes_back(progress_file):
     matrix.reveal()
     matrix.reveal()
     lines = [json.loads(line) for line in progress_file.read_text().splitlines()]
+    lines = [line for line in lines if line["kind"] != "draft"]
     assert [(line["kind"], line["name"]) for line in lines] == [("prediction", "m")]
     assert lines[0]["value"]["cells"]["m1"] == {"key": FALLS, "state": HOLDS}
     again = small()

@@ -236,6 +236,18 @@ def test_the_saved_forms_do_not_explain_after_the_answer_either(make):
     assert "Answered" in data["text/plain"]
 
 
+def test_the_text_of_a_match_has_both_sides_and_leads_each_left_side_to_its_choice():
+    widget = match()
+    lefts, rights = ([pair.left for pair in PAIRS if pair.left], widget.asked["options"])
+    head, *lines = repr(widget).split("\n")
+    assert head == "Match try.match: What belongs together?"
+    assert lines[: len(lefts)] == [f"  {left} → ?" for left in lefts]
+    assert "Choose from these, each at most once:" in lines[len(lefts)]
+    assert lines[len(lefts) + 1 : -1] == [f"  {n}. {text}" for n, text in enumerate(rights, 1)]
+    widget.answer(right(widget))
+    assert f"  IK → {rights.index('kept for years') + 1}" in repr(widget).split("\n")
+
+
 @pytest.mark.parametrize("make", [order, match, free])
 def test_a_strange_message_of_the_browser_gets_a_sentence(make):
     widget = make()

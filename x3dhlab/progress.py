@@ -15,7 +15,8 @@ FOLDER = ".x3dhlab"
 FILE = "progress.jsonl"
 VARIABLE = "X3DHLAB_PROGRESS"
 
-KINDS = ("prediction", "answer", "task", "visit")
+# A draft is a prediction before it is locked: it counts for nothing.
+KINDS = ("prediction", "draft", "answer", "task", "visit")
 
 _memory: list["Entry"] = []
 

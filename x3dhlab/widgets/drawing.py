@@ -87,18 +87,22 @@ def wrap(words: str, width: int) -> list[str]:
     return [line for line in lines if line] or [""]
 
 
-def card(kind: str, asked: dict, status: str) -> str:
-    """A question with its options and what was answered. It does not show what is right."""
+def card(kind: str, asked: dict, status: str, lines: list[str] | None = None) -> str:
+    """A question with its options and what was answered. It does not show what is right.
+
+    `lines` stand in place of the options, where there is more to do than to choose one.
+    """
     y, body = 30, [text(20, 30, f"{kind} · {asked['id']}", "m s")]
     for line in wrap(asked["question"], 70):
         y += 22
         body.append(text(20, y, line, "t b"))
     y += 8
-    for option in asked["options"]:
-        body.append(f'<circle class="ring" cx="28" cy="{y + 19}" r="6"/>')
+    for option in asked["options"] if lines is None else lines:
+        if lines is None:
+            body.append(f'<circle class="ring" cx="28" cy="{y + 19}" r="6"/>')
         for line in wrap(option, 74):
             y += 24
-            body.append(text(46, y, line))
+            body.append(text(46 if lines is None else 20, y, line))
     for number, line in enumerate(wrap(status, 96)):
         y += 18 if number else 34
         body.append(text(20, y, line, "m s"))

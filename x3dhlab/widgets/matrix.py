@@ -40,8 +40,8 @@ class CompromiseMatrix(View):
 
     `rows` (messages) and `columns` (stolen things) are `Heading`s or strings. `judge(row, column)`
     is handed in, takes two numbers from 0, returns a `Truth`, and runs at the reveal. `guesses`
-    has one list for each row, of `FALLS`, `HOLDS` or "". A locked prediction comes back from the
-    progress file.
+    has one list for each row, of `FALLS`, `HOLDS` or "". Predictions come back from the progress
+    file, locked or not.
     """
 
     _esm = module("matrix")
@@ -63,7 +63,8 @@ class CompromiseMatrix(View):
             guesses=[[""] * len(self._columns) for _ in self._rows],
         )
         self.on_msg(self._on_message)
-        self._resume(progress.first("prediction", id))
+        self._resume(progress.first("prediction", id), progress.last("draft", id))
+        self.observe(self._draft, "guesses")
 
     @traitlets.validate("guesses")
     def _keep_shape(self, proposal):
@@ -92,6 +93,19 @@ class CompromiseMatrix(View):
         guesses = [list(line) for line in self.guesses]
         guesses[row][column] = guess
         self.guesses = guesses
+
+    def _draft(self, change):
+        """Keep every prediction at once. A disk that refuses is told at the reveal."""
+        record("draft", self.asked["id"], {"cells": self._named(self.guesses)})
+
+    def _found(self, value):
+        """The guesses in a value of the progress file; none, if the matrix has changed since."""
+        cells = value.get("cells") if isinstance(value, dict) else None
+        names = {row: set(line) for row, line in self._named(self.guesses).items()}
+        lines = cells.items() if isinstance(cells, dict) else ()
+        if {row: set(line) for row, line in lines if isinstance(line, dict)} != names:
+            return []
+        return [[_at(cells, row.name, c.name) for c in self._columns] for row in self._rows]
 
     @property
     def open_cells(self) -> int:
@@ -144,15 +158,13 @@ class CompromiseMatrix(View):
             "problem": problem,
         }
 
-    def _resume(self, value):
-        cells = value.get("cells") if isinstance(value, dict) else None
-        if not isinstance(cells, dict):
-            return
-        found = [[_at(cells, row.name, c.name) for c in self._columns] for row in self._rows]
-        # A matrix that has changed since then is a new question.
-        if all(guess for line in found for guess in line):
+    def _resume(self, locked, draft):
+        found = self._found(locked)
+        if found and all(guess for line in found for guess in line):
             self.guesses = found
             self._show(self._truth(), earlier=True)
+        else:
+            self.guesses = self._found(draft)
 
     def _on_message(self, _, content, buffers):
         if content.get("kind") != "reveal" or self.outcome:

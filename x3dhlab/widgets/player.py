@@ -160,5 +160,9 @@ def _short_hex(step, run):
     if step["message"]:
         return ""
     values = [run["values"][value] for value in step["outputs"]]
-    shown = [f"{v['name']} {(v['public'] or v['hex'])[:8]}…" for v in values if v["role"] != "text"]
+    shown = [
+        f"{v['name']}{' public' if v['public'] else ''} {(v['public'] or v['hex'])[:8]}…"
+        for v in values
+        if v["role"] != "text"
+    ]
     return f" ({', '.join(shown[:_TEXT_VALUES])})" if shown else ""

@@ -495,9 +495,10 @@ class Player {
     const name = several ? value.batch : value.name;
     const tag = several ? `× ${group.length}` : value.name.includes(value.tag) ? "" : value.tag;
     const secret = value.secret ? "secret" : "public";
+    const pair = value.part === "pair";
     const words = [
       `${name} ${tag}`.trim(),
-      value.part === "pair" ? "key pair" : secret,
+      pair ? `key pair: public half open, private half ${value.secret ? "secret" : "known to everybody"}` : secret,
       value.meaning,
       fresh ? (state === "gone" ? "sent or used up in this step" : state === "saw" ? "passed on in this step" : "new in this step") : "",
       used ? "used in this step" : "",
@@ -516,7 +517,10 @@ class Player {
       },
       h("span", { class: "p-glyph" }, value.glyph),
       h("span", { class: "p-name" }, name, tag ? h("small", {}, ` ${tag}`) : ""),
-      several || value.role === "text" ? "" : h("span", { class: "p-peek" }, (value.public || value.hex).slice(0, 6)),
+      // The bytes of a pair are those of its public half: the open padlock belongs to them.
+      several || value.role === "text"
+        ? ""
+        : h("span", { class: "p-peek", title: pair ? "public half" : null }, pair ? padlock(true) : null, (value.public || value.hex).slice(0, 6)),
       padlock(!value.secret),
     );
   }
