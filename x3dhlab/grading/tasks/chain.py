@@ -47,7 +47,7 @@ def _step_case(rng, calls, number, again=False):
     for _ in range(calls):
         used.append(_hmac(key, b"\x01"))
         key = _hmac(key, b"\x02")
-    forbidden = {"the old chain key": (chain["chain_key"],), "a used message key": tuple(used)}
+    forbidden = {"old CK": (chain["chain_key"],), "MK": tuple(used)}
     return Case((chain,), about, {}, tuple(steps), forbidden)
 
 
@@ -611,6 +611,13 @@ _FORGE_MISTAKES = generic.variants(
         "The second half is (c1 ⊕ c3) · H² alone. The old tag has to be added.",
         "t3 = t1 ⊕ (c1 ⊕ c3) · H².",
         (_T3, "multiply(xor(c1, c3), h2)"),
+    ),
+    (
+        "c3 · H² alone",
+        "The tag is c3 · H². The rest R of the equation is missing, and nobody without the key "
+        "can compute it.",
+        "Let R cancel: start from t1, and add (c1 ⊕ c3) · H².",
+        (_T3, "multiply(c3, h2)"),
     ),
     (
         "multiplied as integers",
