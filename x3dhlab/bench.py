@@ -15,7 +15,7 @@ import timeit
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from x3dhlab import kem, pqxdh, prekeys, primitives, ratchet, trace, x3dh
+from x3dhlab import braid, kem, pqxdh, prekeys, primitives, ratchet, trace, triple_ratchet, x3dh
 from x3dhlab.errors import Unavailable
 from x3dhlab.keys import KeyPair
 from x3dhlab.wire import Header, PreKeyBundle, encode_key
@@ -168,6 +168,8 @@ def cases():
     for _ in range(5000):
         long.chain()
     yield _with_floor("message, 5,000 later", long.chain)
+    yield _with_floor("message, Triple Ratchet", _Conversation(triple_ratchet).chain)
+    yield Case("one epoch of the braid", _braid_epoch())
     yield _with_floor(f"skip {ratchet.MAX_SKIP:,} messages", _skipping())
     yield from _signatures()
 
@@ -225,21 +227,36 @@ def _pq_handshake(backend):
 
 
 class _Conversation:
-    """Two states of `ratchet`; a step is one message encrypted and decrypted."""
+    """Two states of a ratchet; a step is one message encrypted and decrypted."""
 
-    def __init__(self):
+    def __init__(self, protocol=ratchet):
         SPK_B = KeyPair.generate()
-        self.sender = ratchet.State.initiator(SK, SPK_B.public)
-        self.receiver = ratchet.State.responder(SK, SPK_B)
+        self.protocol = protocol
+        self.sender = protocol.State.initiator(SK, SPK_B.public)
+        self.receiver = protocol.State.responder(SK, SPK_B)
         self.turn()
 
     def chain(self):
-        self.sender, message = ratchet.encrypt(self.sender, TEXT, AD)
-        self.receiver, _ = ratchet.decrypt(self.receiver, message, AD)
+        self.sender, message = self.protocol.encrypt(self.sender, TEXT, AD)
+        self.receiver, _ = self.protocol.decrypt(self.receiver, message, AD)
 
     def turn(self):
         self.chain()
         self.sender, self.receiver = self.receiver, self.sender
+
+
+def _braid_epoch():
+    """One key of the braid: about 90 messages, both sides in turn, none lost."""
+    ends = braid.State.initiator(SK), braid.State.responder(SK)
+
+    def epoch():
+        sender, receiver = ends
+        while receiver.epoch == 1:
+            sender, message, _, _ = braid.send(sender)
+            receiver, _, _ = braid.receive(receiver, message)
+            sender, receiver = receiver, sender
+
+    return epoch
 
 
 def _skipping():

@@ -11,9 +11,10 @@ The parts, in chunks: header ‖ MAC 3, ek_vector 36, ct1 30, ct2 ‖ MAC 5.
 A chunk carries no MAC of its own. One false chunk spoils its part, and is found when the part is
 complete. So use this under an authenticated message, and drop the new state when that fails.
 
-Simplified: labels and encodings are this course's own; the code is `erasure`'s; no state of the
-machine is cut off by a time limit. The states' names and their order agree with public
-implementations; the specification's own text was not compared.
+Simplified: labels and encodings are this course's own, the code is `erasure`'s, and an epoch that
+stands still has no time limit. Unconfirmed: the flow is that of the specification's overview, §2.1;
+the states and the authenticator follow a description of the reference code, and their exact inputs
+were not compared with it. Steps cite the chapter only, where no section number is confirmed.
 """
 
 import hmac
@@ -28,7 +29,7 @@ from x3dhlab.primitives import check_bytes, concat, forget, hkdf, hmac_sha256, s
 from x3dhlab.wire import CT1, CT2, EK, EK_CT1_ACK, HEADER, NOTHING, BraidMessage
 
 INFO = b"x3dhlab ML-KEM Braid"
-STEP = "ML-KEM Braid"
+STEP = "ML-KEM Braid §2"
 MAC_LENGTH = 32
 
 _NO_CHUNKS = MappingProxyType({})
@@ -75,18 +76,18 @@ class State:
 
     @classmethod
     def initiator(cls, secret: bytes) -> "State":
-        """ML-KEM Braid, InitAlice: `secret` is SK of the ratchet; she is side A in epoch 1."""
+        """ML-KEM Braid §2, InitAlice: `secret` is SK of the ratchet; she is side A in epoch 1."""
         check_bytes(secret, "SK", 32, step=STEP)
         return cls(Phase.KEYS_UNSAMPLED, 1, *kdf_auth(bytes(32), secret, 0))
 
     @classmethod
     def responder(cls, secret: bytes) -> "State":
-        """ML-KEM Braid, InitBob: he is side B in epoch 1."""
+        """ML-KEM Braid §2, InitBob: he is side B in epoch 1."""
         return replace(cls.initiator(secret), phase=Phase.NO_HEADER_RECEIVED)
 
 
 def kdf_auth(root: bytes, key: bytes, epoch: int) -> tuple[bytes, bytes]:
-    """ML-KEM Braid §authenticator, Update: the next root and MAC key, 32 bytes each."""
+    """ML-KEM Braid §2, authenticator Update: the next root and MAC key, 32 bytes each."""
     info = INFO + b" authenticator" + epoch.to_bytes(4, "big")
     output = hkdf(key, salt=root, info=info, length=64)
     auth_root, auth_mac = split(output, 32, 32)
@@ -94,20 +95,20 @@ def kdf_auth(root: bytes, key: bytes, epoch: int) -> tuple[bytes, bytes]:
 
 
 def kdf_ok(SS: bytes, epoch: int) -> bytes:
-    """ML-KEM Braid §keys, KDF_OK: the epoch key, 32 bytes, from the KEM's secret."""
+    """ML-KEM Braid §2, KDF_OK: the epoch key, 32 bytes, from the KEM's secret."""
     info = INFO + b" epoch key" + epoch.to_bytes(4, "big")
     return hkdf(SS, salt=bytes(32), info=info, length=32)
 
 
 def mac(state: State, label: bytes, data: bytes) -> bytes:
-    """ML-KEM Braid §authenticator, MacHdr and MacCt: HMAC-SHA-256 over label, epoch and data."""
+    """ML-KEM Braid §2, MacHdr and MacCt: HMAC-SHA-256 over label, epoch and data."""
     return hmac_sha256(state.auth_mac, concat(label, state.epoch.to_bytes(4, "big"), data))
 
 
 def send(
     state: State, *, pair: kem.KemKeyPair | None = None, coins: bytes | None = None
 ) -> tuple[State, BraidMessage, int, EpochKey | None]:
-    """ML-KEM Braid §send: next state, message, sending epoch, and (epoch, key) if one is new.
+    """ML-KEM Braid §2, Send: next state, message, sending epoch, and (epoch, key) if one is new.
 
     `pair` and `coins` are the fresh values, where a step needs them.
     """
@@ -126,7 +127,7 @@ def send(
 
 
 def receive(state: State, message: BraidMessage) -> tuple[State, int, EpochKey | None]:
-    """ML-KEM Braid §receive: next state, the message's epoch, and (epoch, key) if one is new.
+    """ML-KEM Braid §2, Receive: next state, the message's epoch, and (epoch, key) if one is new.
 
     What comes late or twice changes nothing. Raises `UnknownEpoch`, `InvalidField`, or where a
     completed part is false, `DecryptionFailed` or `BadKemKey`.
@@ -145,7 +146,7 @@ def receive(state: State, message: BraidMessage) -> tuple[State, int, EpochKey |
 
 
 def check_message(message: BraidMessage) -> None:
-    """ML-KEM Braid §receive, the form of a message. Raises `InvalidField`."""
+    """ML-KEM Braid §2, the form of a message. Raises `InvalidField`."""
     expect(message, BraidMessage, "message", step=STEP)
     empty = message.chunk is None
     if message.kind not in range(CT2 + 1) or (message.kind == NOTHING) is not empty:
@@ -155,7 +156,7 @@ def check_message(message: BraidMessage) -> None:
 
 
 def sample_keys(state: State, pair: kem.KemKeyPair | None) -> State:
-    """ML-KEM Braid §send, KeysUnsampled: a key pair; the header and its MAC are to be sent."""
+    """ML-KEM Braid §2, KeysUnsampled.Send: a key pair; the header and its MAC are to be sent."""
     pair = pair or kem.get(kem.INCREMENTAL).generate()
     header, ek_vector = kem.split_public(pair.public)
     sending = erasure.blocks_of(concat(header, mac(state, b"header", header)))
@@ -164,7 +165,7 @@ def sample_keys(state: State, pair: kem.KemKeyPair | None) -> State:
 
 
 def sample_ct1(state: State, coins: bytes | None) -> tuple[State, EpochKey]:
-    """ML-KEM Braid §send, HeaderReceived: encapsulate; the epoch key is known to this side now."""
+    """ML-KEM Braid §2, HeaderReceived.Send: encapsulate; this side knows the epoch key."""
     ct1, SS, half = kem.encapsulate1(state.header, coins=coins)
     key = kdf_ok(SS, state.epoch)
     state = _authenticate(state, key)
@@ -173,7 +174,7 @@ def sample_ct1(state: State, coins: bytes | None) -> tuple[State, EpochKey]:
 
 
 def take_header(state: State, kind: int) -> tuple[State, None]:
-    """ML-KEM Braid §receive, NoHeaderReceived: at the third chunk, check the header's MAC."""
+    """ML-KEM Braid §2, NoHeaderReceived.Receive: at the third chunk, check the header's MAC."""
     data = _joined(state, kem.HEADER_LENGTH + MAC_LENGTH)
     if data is None:
         return state, None
@@ -183,7 +184,7 @@ def take_header(state: State, kind: int) -> tuple[State, None]:
 
 
 def take_ct1(state: State, kind: int) -> tuple[State, None]:
-    """ML-KEM Braid §receive, KeysSampled and HeaderSent: the header is there; collect ct1."""
+    """ML-KEM Braid §2, KeysSampled and HeaderSent.Receive: the header is there; collect ct1."""
     if state.phase is Phase.KEYS_SAMPLED:
         sending = erasure.blocks_of(state.ek_vector)
         state = replace(state, phase=Phase.HEADER_SENT, sending=sending, sent=0)
@@ -194,7 +195,7 @@ def take_ct1(state: State, kind: int) -> tuple[State, None]:
 
 
 def take_ek(state: State, kind: int) -> tuple[State, None]:
-    """ML-KEM Braid §receive, Ct1Sampled: with ek_vector and the acknowledgement, make ct2."""
+    """ML-KEM Braid §2, Ct1Sampled.Receive: with ek_vector and the acknowledgement, make ct2."""
     acknowledged = kind == EK_CT1_ACK or state.phase is Phase.CT1_ACKNOWLEDGED
     ek_vector = _joined(state, kem.VECTOR_LENGTH)
     if ek_vector is None:
@@ -210,7 +211,7 @@ def take_ek(state: State, kind: int) -> tuple[State, None]:
 
 
 def take_ct2(state: State, kind: int) -> tuple[State, EpochKey | None]:
-    """ML-KEM Braid §receive, EkSentCt1Received: decapsulate, check the MAC, swap the sides."""
+    """ML-KEM Braid §2, EkSentCt1Received.Receive: decapsulate, check the MAC, swap the sides."""
     state = replace(state, phase=Phase.EK_SENT_CT1_RECEIVED)
     data = _joined(state, kem.CT2_LENGTH + MAC_LENGTH)
     if data is None:
@@ -227,7 +228,7 @@ def take_ct2(state: State, kind: int) -> tuple[State, EpochKey | None]:
 
 
 def next_epoch(state: State, phase: Phase) -> State:
-    """ML-KEM Braid §receive, the end of an epoch: of all that was, the authenticator stays."""
+    """ML-KEM Braid §2, the end of an epoch: of all that was, the authenticator stays."""
     return State(phase, state.epoch + 1, state.auth_root, state.auth_mac)
 
 

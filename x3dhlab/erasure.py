@@ -25,7 +25,7 @@ def chunks_needed(length: int) -> int:
 
 
 def blocks_of(data: bytes) -> tuple[bytes, ...]:
-    """ML-KEM Braid, Encode: the 32-byte blocks of `data`, its length a multiple of 32."""
+    """ML-KEM Braid §2, Encode: the 32-byte blocks of `data`, its length a multiple of 32."""
     check_bytes(data, "data")
     if not data or len(data) % CHUNK_LENGTH:
         raise WrongLength("the erasure code cuts whole blocks of 32 bytes", got=len(data))
@@ -33,7 +33,7 @@ def blocks_of(data: bytes) -> tuple[bytes, ...]:
 
 
 def chunk(blocks: Sequence[bytes], index: int) -> bytes:
-    """ML-KEM Braid, NextChunk: chunk number `index` (0 to 255) of these blocks, 32 bytes."""
+    """ML-KEM Braid §2, NextChunk: chunk number `index` (0 to 255) of these blocks, 32 bytes."""
     if type(index) is not int or not 0 <= index < MOST_CHUNKS:
         raise InvalidField(f"a chunk's number is below {MOST_CHUNKS}", field="index")
     (encoded,) = zfec_for(zfec.Encoder, len(blocks)).encode(blocks, [index])
@@ -41,7 +41,7 @@ def chunk(blocks: Sequence[bytes], index: int) -> bytes:
 
 
 def join(chunks: Mapping[int, bytes], length: int) -> bytes:
-    """ML-KEM Braid, DecodedMessage: `length` bytes from chunks by number, in any order.
+    """ML-KEM Braid §2, DecodedMessage: `length` bytes from chunks by number, in any order.
 
     Raises `WrongLength` when there are fewer than `chunks_needed(length)`.
     """

@@ -201,8 +201,12 @@ class HalfCiphertext:
 
 
 def split_public(public: bytes) -> tuple[bytes, bytes]:
-    """ML-KEM Braid, the halves of a public key: header (64 bytes) and ek_vector (1,152)."""
-    check_bytes(public, "KEM public key", SIZES[INCREMENTAL].public, step="ML-KEM Braid")
+    """ML-KEM Braid §1, the halves of a public key: header (64 bytes) and ek_vector (1,152).
+
+    The hash covers the key as FIPS 203 writes it, ek_vector first. With the other order a standard
+    decapsulation gives another secret.
+    """
+    check_bytes(public, "KEM public key", SIZES[INCREMENTAL].public, step="ML-KEM Braid §1")
     ek_vector, ek_seed = split(public, VECTOR_LENGTH, 32)
     return concat(ek_seed, hashlib.sha3_256(public).digest()), ek_vector
 
@@ -210,11 +214,11 @@ def split_public(public: bytes) -> tuple[bytes, bytes]:
 def encapsulate1(
     header: bytes, *, coins: bytes | None = None
 ) -> tuple[bytes, bytes, HalfCiphertext]:
-    """ML-KEM Braid, Encaps1: ct1 (960 bytes), SS and what `encapsulate2` needs.
+    """ML-KEM Braid §1, Encaps1: ct1 (960 bytes), SS and what `encapsulate2` needs.
 
     `coins` is m, 32 random bytes. SS is known before the receiver's ek_vector has arrived.
     """
-    check_bytes(header, "header", HEADER_LENGTH, step="ML-KEM Braid")
+    check_bytes(header, "header", HEADER_LENGTH, step="ML-KEM Braid §1")
     m = random_bytes(COINS_LENGTH) if coins is None else check_bytes(coins, "coins", COINS_LENGTH)
     kyber = _inner()
     rho, hash_of_ek = header[:32], header[32:]
@@ -232,18 +236,18 @@ def encapsulate1(
 
 
 def encapsulate2(half: HalfCiphertext, ek_vector: bytes) -> bytes:
-    """ML-KEM Braid, Encaps2: ct2 (128 bytes). ct1 ‖ ct2 is the ciphertext of `encapsulate`.
+    """ML-KEM Braid §1, Encaps2: ct2 (128 bytes). ct1 ‖ ct2 is the ciphertext of `encapsulate`.
 
     Raises `BadKemKey` when ek_vector is not the one that the header's hash names, or fails the
     modulus check (FIPS 203 §7.2); `InvalidField` when a kept coefficient is not below q.
     """
-    expect(half, HalfCiphertext, "half", step="ML-KEM Braid")
-    check_bytes(ek_vector, "ek_vector", VECTOR_LENGTH, step="ML-KEM Braid")
+    expect(half, HalfCiphertext, "half", step="ML-KEM Braid §1")
+    check_bytes(ek_vector, "ek_vector", VECTOR_LENGTH, step="ML-KEM Braid §1")
     kyber = _inner()
     public = concat(ek_vector, half.header[:32])
     t_hat = kyber.M.decode_vector(ek_vector, kyber.k, 12, is_ntt=True)
     if hashlib.sha3_256(public).digest() != half.header[32:]:
-        raise BadKemKey("ek_vector does not belong to the header", step="ML-KEM Braid")
+        raise BadKemKey("ek_vector does not belong to the header", step="ML-KEM Braid §1")
     if t_hat.encode(12) != ek_vector:
         raise BadKemKey("the KEM refuses this public key", step="FIPS 203 §7.2")
     *y_hat, e2 = _read_noise(kyber, half.noise)
@@ -268,9 +272,11 @@ def _inner():
 
 def _read_noise(kyber, noise):
     """y_hat's three polynomials and e2. A coefficient that no encoder writes is refused (A58)."""
-    coefficients = _NOISE.unpack(check_bytes(noise, "noise", _NOISE.size, step="ML-KEM Braid"))
+    coefficients = _NOISE.unpack(check_bytes(noise, "noise", _NOISE.size, step="ML-KEM Braid §1"))
     if max(coefficients) >= kyber.R.q:
-        raise InvalidField("a kept coefficient is not below q", step="ML-KEM Braid", field="noise")
+        raise InvalidField(
+            "a kept coefficient is not below q", step="ML-KEM Braid §1", field="noise"
+        )
     polynomials = [list(coefficients[start : start + 256]) for start in range(0, 1024, 256)]
     return [kyber.R(cs, is_ntt=place < kyber.k) for place, cs in enumerate(polynomials)]
 

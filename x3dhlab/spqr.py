@@ -106,11 +106,11 @@ def kdf_ck(ck: bytes, counter: int) -> tuple[bytes, bytes]:
 def send_key(
     state: State, *, pair: KemKeyPair | None = None, coins: bytes | None = None
 ) -> tuple[State, SparseHeader, bytes]:
-    """Double Ratchet §5.5, sending: the next state, the header and the message key.
+    """Double Ratchet §5, sending: the next state, the header and the message key.
 
     `pair` and `coins` are the fresh values of `braid.send`.
     """
-    expect(state, State, "state", step="Double Ratchet §5.5")
+    expect(state, State, "state", step="Double Ratchet §5")
     scka, message, epoch, output = braid.send(state.scka, pair=pair, coins=coins)
     state = add_epoch(replace(state, scka=scka), output)
     chains = state.chains[epoch]
@@ -174,7 +174,7 @@ def add_epoch(state: State, output: tuple[int, bytes] | None) -> State:
 
 
 def drop_epochs(state: State, sending: int) -> State:
-    """Double Ratchet §5.5: no chain sends in an old epoch, and older ones go with their keys."""
+    """Double Ratchet §5, epochs: no chain sends in an old one, and the oldest go with their keys."""
     oldest = sending - EPOCHS_KEPT
     if not any(epoch < sending and c.CKs for epoch, c in state.chains.items()):
         return state

@@ -255,7 +255,7 @@ class BraidMessage(Layout):
     index: int | None = None
     chunk: bytes | None = field(default=None, repr=False)
 
-    STEP = "ML-KEM Braid"
+    STEP = "ML-KEM Braid §2"
     LAYOUT = (
         Number("epoch", 4, "The epoch whose key is being agreed on, from 1."),
         Number("kind", 1, "0 nothing, 1 header, 2 ek, 3 ek and ct1 is here, 4 ct1, 5 ct2."),
