@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from x3dhlab import kem, primitives
+from x3dhlab import braid, kem, primitives
 from x3dhlab.errors import (
     BadKemKey,
     InvalidField,
@@ -285,7 +285,7 @@ MODULUS = 3329
 
 
 def in_two_steps(public, coins):
-    header, ek_vector = kem.split_public(public)
+    header, ek_vector = braid.split_public(public)
     ct1, secret, half = kem.encapsulate1(header, coins=coins)
     return ct1 + kem.encapsulate2(half, ek_vector), secret
 
@@ -315,7 +315,7 @@ def test_with_the_halves_of_the_hashed_key_swapped_the_receiver_gets_another_sec
 
     subject = mechanism(kem.INCREMENTAL, backend)
     pair = subject.generate()
-    header, ek_vector = kem.split_public(pair.public)
+    header, ek_vector = braid.split_public(pair.public)
     ek_seed = header[:32]
     assert header == ek_seed + hashlib.sha3_256(ek_vector + ek_seed).digest()
     swapped = ek_seed + hashlib.sha3_256(ek_seed + ek_vector).digest()
@@ -326,7 +326,7 @@ def test_with_the_halves_of_the_hashed_key_swapped_the_receiver_gets_another_sec
 
 
 def test_ct1_depends_on_every_input_and_the_secret_on_the_hash_and_the_coins():
-    header, _ = kem.split_public(kem.get(kem.INCREMENTAL).generate(seed=bytes(64)).public)
+    header, _ = braid.split_public(kem.get(kem.INCREMENTAL).generate(seed=bytes(64)).public)
     altered = [
         header[:position] + bytes([header[position] ^ 1]) + header[position + 1 :]
         for position in (0, 31, 32, 63)
@@ -342,10 +342,10 @@ def test_a_vector_of_another_header_or_above_q_is_refused_before_ct2():
     import hashlib
 
     pair, other = (kem.get(kem.INCREMENTAL).generate() for _ in "ab")
-    header, ek_vector = kem.split_public(pair.public)
+    header, ek_vector = braid.split_public(pair.public)
     _, _, half = kem.encapsulate1(header)
     with pytest.raises(BadKemKey, match="does not belong"):
-        kem.encapsulate2(half, kem.split_public(other.public)[1])
+        kem.encapsulate2(half, braid.split_public(other.public)[1])
     large = b"\xff\xff" + ek_vector[2:]
     header = header[:32] + hashlib.sha3_256(large + header[:32]).digest()
     _, _, half = kem.encapsulate1(header)
@@ -355,10 +355,10 @@ def test_a_vector_of_another_header_or_above_q_is_refused_before_ct2():
 
 def test_the_two_steps_refuse_other_lengths_and_types():
     pair = kem.get(kem.INCREMENTAL).generate()
-    header, ek_vector = kem.split_public(pair.public)
+    header, ek_vector = braid.split_public(pair.public)
     _, _, half = kem.encapsulate1(header)
     for call, value in (
-        (kem.split_public, pair.public[:-1]),
+        (braid.split_public, pair.public[:-1]),
         (kem.encapsulate1, header[:-1]),
         (lambda value: kem.encapsulate1(header, coins=value), bytes(31)),
         (lambda value: kem.encapsulate2(half, value), ek_vector[:-1]),
@@ -370,7 +370,7 @@ def test_the_two_steps_refuse_other_lengths_and_types():
 
 
 def test_nothing_secret_of_a_half_shows_in_its_repr():
-    header, _ = kem.split_public(kem.get(kem.INCREMENTAL).generate().public)
+    header, _ = braid.split_public(kem.get(kem.INCREMENTAL).generate().public)
     _, _, half = kem.encapsulate1(header)
     assert half.m.hex()[:16] not in repr(half)
     assert str(half.m)[2:20] not in repr(half)
@@ -385,7 +385,7 @@ def test_a_half_is_saved_as_the_vector_says():
     """A58: the coefficients are little-endian, whatever the machine."""
     expected = {name: bytes.fromhex(value) for name, value in vector().items()}
     pair = kem.get(kem.INCREMENTAL).generate(seed=expected["seed"])
-    header, ek_vector = kem.split_public(pair.public)
+    header, ek_vector = braid.split_public(pair.public)
     _, SS, half = kem.encapsulate1(header, coins=expected["m"])
     assert (SS, half.noise) == (expected["SS"], expected["noise"])
     assert kem.encapsulate2(half, ek_vector) == expected["ct2"]
@@ -395,7 +395,7 @@ def test_a_half_read_with_the_other_byte_order_is_refused_or_gives_another_secre
     """A58: without the check of the range nothing is raised, and the wrong ct2 goes out."""
     known = {name: bytes.fromhex(value) for name, value in vector().items()}
     pair = kem.get(kem.INCREMENTAL).generate(seed=known["seed"])
-    header, ek_vector = kem.split_public(pair.public)
+    header, ek_vector = braid.split_public(pair.public)
     ct1, SS, half = kem.encapsulate1(header, coins=known["m"])
     words = struct.unpack(">1024H", half.noise)
     with pytest.raises(InvalidField):

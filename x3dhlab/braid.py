@@ -25,7 +25,15 @@ from types import MappingProxyType
 
 from x3dhlab import erasure, kem
 from x3dhlab.errors import DecryptionFailed, InvalidField, UnknownEpoch, expect
-from x3dhlab.primitives import check_bytes, concat, forget, hkdf, hmac_sha256, split
+from x3dhlab.primitives import (
+    check_bytes,
+    concat,
+    forget,
+    hkdf,
+    hmac_sha256,
+    random_bytes,
+    split,
+)
 from x3dhlab.wire import CT1, CT2, EK, EK_CT1_ACK, HEADER, NOTHING, BraidMessage
 
 INFO = b"x3dhlab ML-KEM Braid"
@@ -155,18 +163,32 @@ def check_message(message: BraidMessage) -> None:
         raise InvalidField("epochs are counted from 1", step=STEP, field="epoch")
 
 
+def split_public(public: bytes) -> tuple[bytes, bytes]:
+    """ML-KEM Braid §2.1, the parts of a public key: header (64 bytes) and ek_vector (1,152).
+
+    The hash covers the key as FIPS 203 writes it, ek_vector first. With the other order a standard
+    decapsulation gives another secret.
+    """
+    hash_of_ek = kem.hash_of(public)
+    ek_vector, ek_seed = split(public, kem.VECTOR_LENGTH, 32)
+    header = concat(ek_seed, hash_of_ek)
+    return header, ek_vector
+
+
 def sample_keys(state: State, pair: kem.KemKeyPair | None) -> State:
     """ML-KEM Braid §2, KeysUnsampled.Send: a key pair; the header and its MAC are to be sent."""
     pair = pair or kem.get(kem.INCREMENTAL).generate()
-    header, ek_vector = kem.split_public(pair.public)
-    sending = erasure.blocks_of(concat(header, mac(state, b"header", header)))
+    header, ek_vector = split_public(pair.public)
+    tag = mac(state, b"header", header)
+    sending = erasure.blocks_of(concat(header, tag))
     state = replace(state, private=pair.private, ek_vector=ek_vector, sending=sending)
     return replace(state, phase=Phase.KEYS_SAMPLED)
 
 
 def sample_ct1(state: State, coins: bytes | None) -> tuple[State, EpochKey]:
     """ML-KEM Braid §2, HeaderReceived.Send: encapsulate; this side knows the epoch key."""
-    ct1, SS, half = kem.encapsulate1(state.header, coins=coins)
+    m = random_bytes(kem.COINS_LENGTH) if coins is None else coins
+    ct1, SS, half = kem.encapsulate1(state.header, coins=m)
     key = kdf_ok(SS, state.epoch)
     state = _authenticate(state, key)
     state = replace(state, phase=Phase.CT1_SAMPLED, half=half, sending=erasure.blocks_of(ct1))

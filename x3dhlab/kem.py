@@ -25,7 +25,7 @@ from pathlib import Path
 
 from x3dhlab.errors import BadKemKey, InvalidField, Unavailable, expect
 from x3dhlab.observe import announce
-from x3dhlab.primitives import check_bytes, concat, is_deterministic, random_bytes, split
+from x3dhlab.primitives import check_bytes, is_deterministic, random_bytes
 
 SEED_LENGTH = 64  # FIPS 203 §7.1: d ‖ z
 COINS_LENGTH = 32  # FIPS 203 §7.2: m
@@ -200,15 +200,10 @@ class HalfCiphertext:
     noise: bytes = field(repr=False)
 
 
-def split_public(public: bytes) -> tuple[bytes, bytes]:
-    """ML-KEM Braid §1, the halves of a public key: header (64 bytes) and ek_vector (1,152).
-
-    The hash covers the key as FIPS 203 writes it, ek_vector first. With the other order a standard
-    decapsulation gives another secret.
-    """
-    check_bytes(public, "KEM public key", SIZES[INCREMENTAL].public, step="ML-KEM Braid §1")
-    ek_vector, ek_seed = split(public, VECTOR_LENGTH, 32)
-    return concat(ek_seed, hashlib.sha3_256(public).digest()), ek_vector
+def hash_of(public: bytes) -> bytes:
+    """FIPS 203 §4.1, H(ek): SHA3-256 of a public key, 32 bytes."""
+    check_bytes(public, "KEM public key", SIZES[INCREMENTAL].public, step="FIPS 203 §4.1")
+    return hashlib.sha3_256(public).digest()
 
 
 def encapsulate1(
@@ -244,9 +239,8 @@ def encapsulate2(half: HalfCiphertext, ek_vector: bytes) -> bytes:
     expect(half, HalfCiphertext, "half", step="ML-KEM Braid §1")
     check_bytes(ek_vector, "ek_vector", VECTOR_LENGTH, step="ML-KEM Braid §1")
     kyber = _inner()
-    public = concat(ek_vector, half.header[:32])
     t_hat = kyber.M.decode_vector(ek_vector, kyber.k, 12, is_ntt=True)
-    if hashlib.sha3_256(public).digest() != half.header[32:]:
+    if hash_of(ek_vector + half.header[:32]) != half.header[32:]:
         raise BadKemKey("ek_vector does not belong to the header", step="ML-KEM Braid §1")
     if t_hat.encode(12) != ek_vector:
         raise BadKemKey("the KEM refuses this public key", step="FIPS 203 §7.2")
@@ -254,15 +248,9 @@ def encapsulate2(half: HalfCiphertext, ek_vector: bytes) -> bytes:
     mu = kyber.R.decode(half.m, 1).decompress(1)
     v = t_hat.dot(kyber.M.vector(y_hat)).from_ntt() + e2 + mu
     ct2 = v.compress(kyber.dv).encode(kyber.dv)
-    SS, _ = kyber._G(half.m + half.header[32:])
-    # Both steps together are the standard operation; so it is told, and can be recomputed as such.
-    announce(
-        "ENCAPS",
-        [("ek", public), ("m", half.m)],
-        [("CT", half.ct1 + ct2), ("SS", SS)],
-        kem=INCREMENTAL,
-    )
-    return split(half.ct1 + ct2, CT1_LENGTH, CT2_LENGTH)[1]
+    inputs = [("header", half.header), ("m", half.m), ("ek_vector", ek_vector)]
+    announce("ENCAPS", inputs, [("ct2", ct2)], kem=INCREMENTAL)
+    return ct2
 
 
 def _inner():

@@ -90,6 +90,7 @@ def kdf_rk(rk: bytes, key: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _three_keys(ikm, salt, info):
+    """Double Ratchet §5.2, three keys of 32 bytes from one HKDF."""
     output = hkdf(ikm, salt=salt, info=info, length=96)
     RK, a_to_b, b_to_a = split(output, 32, 32, 32)
     return RK, a_to_b, b_to_a
@@ -174,7 +175,7 @@ def add_epoch(state: State, output: tuple[int, bytes] | None) -> State:
 
 
 def drop_epochs(state: State, sending: int) -> State:
-    """Double Ratchet §5, epochs: no chain sends in an old one, and the oldest go with their keys."""
+    """Double Ratchet §5, epochs: no chain sends in an old one; the oldest go with their keys."""
     oldest = sending - EPOCHS_KEPT
     if not any(epoch < sending and c.CKs for epoch, c in state.chains.items()):
         return state
