@@ -260,3 +260,17 @@ def test_the_times_have_a_row_for_each_algorithm_and_library():
     times = scenes.backend_times(rounds=1)
     assert list(times) == kem.available()
     assert all(len(row) == 3 and min(row) > 0 for row in times.values())
+
+
+# The figures
+
+
+def test_the_words_of_a_figure_say_every_measured_value():
+    figure = scenes.show_costs({"guessing": [9, 24170.5]}, sizes=(2, 10))
+    assert "guessing: 9 at 2, 24,170.5 at 10." in figure.alt
+    assert figure.png != scenes.show_costs({"guessing": [9, 300]}, sizes=(2, 10)).png
+
+
+def test_a_line_with_a_value_missing_is_refused():
+    with pytest.raises(ValueError, match="one value for each place"):
+        scenes.show_failures([0, 1], noises=(0, 1, 2))

@@ -383,6 +383,5 @@ def curves(
 
 
 def _series(places, values):
-    return ", ".join(
-        f"{value:,.4g} at {place}" for place, value in zip(places, values, strict=True)
-    )
+    pairs = zip(places, values, strict=True)
+    return ", ".join(f"{round(value, 1):,.10g} at {place}" for place, value in pairs)
