@@ -66,6 +66,11 @@ PACKAGE = {
     "wire.parse_initial": ("wire", "InitialMessage"),
     "x3dh.respond": ("x3dh", "respond"),
     "chain.step": ("ratchet", "kdf_ck"),
+    "ratchet.dh_step": ("ratchet", "dh_ratchet"),
+    "ratchet.encrypt": ("ratchet", "encrypt"),
+    "ratchet.skip": ("ratchet", "skip_message_keys"),
+    "ratchet.bounded_skip": ("ratchet", "skip_message_keys"),
+    "ratchet.decrypt": ("ratchet", "decrypt"),
 }
 WAYS = {
     "import": "from x3dhlab.{module} import {name} as {function}\n",

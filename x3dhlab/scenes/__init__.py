@@ -13,6 +13,13 @@ from x3dhlab.scenes.compromise import (
     key_lineage,
     ratchet_theatre,
 )
+from x3dhlab.scenes.double_ratchet import (
+    chains,
+    key_tree,
+    show_disorder,
+    write_a_conversation,
+    your_ratchet,
+)
 from x3dhlab.scenes.figures import (
     measured_sizes,
     opened_by_theft,
@@ -51,6 +58,7 @@ __all__ = [
     "Conversation",
     "backend_times",
     "break_the_toy",
+    "chains",
     "conversation",
     "conversation_matrix",
     "costs",
@@ -66,6 +74,7 @@ __all__ = [
     "kdf_report",
     "kdf_workbench",
     "key_lineage",
+    "key_tree",
     "measured_sizes",
     "names_as_bytes",
     "opened_by_theft",
@@ -76,6 +85,7 @@ __all__ = [
     "show_clients",
     "show_compromise",
     "show_costs",
+    "show_disorder",
     "show_failures",
     "show_message_sizes",
     "show_parts",
@@ -90,6 +100,8 @@ __all__ = [
     "three_handshakes",
     "weakened_handshake",
     "whereabouts",
+    "write_a_conversation",
     "write_as_nobody",
     "your_inbox",
+    "your_ratchet",
 ]

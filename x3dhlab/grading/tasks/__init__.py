@@ -21,11 +21,12 @@ from x3dhlab.grading.tasks import (
     keys,
     offline,
     prekeys,
+    ratchet,
     start,
     x3dh,
 )
 
-_LESSONS = (start, offline, keys, prekeys, x3dh, kdf, first_message, kem, chain)
+_LESSONS = (start, offline, keys, prekeys, x3dh, kdf, first_message, kem, chain, ratchet)
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
 
