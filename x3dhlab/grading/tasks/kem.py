@@ -449,7 +449,7 @@ _ESTABLISH = Task(
     why="Decapsulation never fails, so only the confirmation says that both have one secret.",
     points=3,
     minutes=12,
-    section="Lesson 07, “No error is no success”; FIPS 203 §3.3",
+    section="Lesson 07, “No error is no success”; FIPS 203 §6.3",
     modules=("kem", "primitives"),
     hints=Hints(
         "What does `decapsulate` do with a ciphertext that was altered on the way?",
