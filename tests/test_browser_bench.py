@@ -201,7 +201,7 @@ def test_the_payload_opens_by_keyboard_and_says_so(lab, inspector):
     inspector.get_by_label("Expand payload").focus()
     page.keyboard.press("Enter")
     assert inspector.locator(".b-row.inner").count() == 7
-    assert "payload is open." in inspector.locator(".x3dh-hidden[role=status]").inner_text()
+    assert "payload is expanded." in inspector.locator(".x3dh-hidden[role=status]").inner_text()
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
     page.keyboard.press("Enter")
     assert inspector.locator(".b-row.inner").count() == 0
