@@ -238,7 +238,7 @@ def test_every_field_of_the_text_form_stands_on_the_page(lab, inspector):
     assert len(names) == len([line for line in text.split("\n") if " +" in line[:16]])
     for name in names:
         assert name in text
-    inspector.get_by_label("Close payload").click()
+    inspector.get_by_label("Collapse payload").click()
 
 
 # The workbench
@@ -321,7 +321,7 @@ def test_axe_finds_nothing_in_any_state_and_nothing_is_cut_off(lab, themed, them
     inspector.get_by_role("button", name="Compare").click()
     inspector.get_by_label("Expand payload").click()
     look(page, inspector, f"inspector {theme} {width} edited")
-    inspector.get_by_label("Close payload").click()
+    inspector.get_by_label("Collapse payload").click()
     inspector.get_by_role("button", name="Compare").click()
     reset(inspector, "Reset all")
     reset(bench, "Start again")
