@@ -75,8 +75,8 @@ _ENCRYPT_BIT = Task(
     signature="encrypt_bit(A: list, t: list, q: int, bit: int, y: list, e1: list, e2: int) -> list",
     statement=(
         "Return [u, v]. u has one number for each column of A: dot(column, y) plus the number of "
-        "e1 at the same place, mod q. v is dot(t, y) + e2, mod q, and for the bit 1 also half of "
-        "q, rounded up. `dot` and `columns` are given."
+        "e1 at the same place, mod q. v is dot(t, y) + e2, and for the bit 1 also half of q, "
+        "rounded up, which is (q + 1) // 2; then mod q. `dot` and `columns` are given."
     ),
     why="Only who knows s can take t·y away from v again, up to the noise.",
     points=2,
