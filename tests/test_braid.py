@@ -126,6 +126,8 @@ def test_all_chunks_of_one_part_differ():
 def test_a_chunk_number_outside_the_field_is_refused(index):
     with pytest.raises(InvalidField):
         erasure.chunk(erasure.blocks_of(bytes(96)), index)
+    with pytest.raises(InvalidField):
+        erasure.join({index: bytes(32)}, 32)
 
 
 @pytest.mark.parametrize("data", [b"", bytes(31), bytes(33)])
@@ -347,6 +349,9 @@ def test_every_byte_of_every_input_matters_for_the_derived_keys(position):
         (BraidMessage(1, NOTHING, 0, bytes(32)), InvalidField),
         (BraidMessage(1, HEADER), InvalidField),
         (BraidMessage(1, CT2 + 1, 0, bytes(32)), InvalidField),
+        (BraidMessage(1, HEADER, erasure.MOST_CHUNKS, bytes(32)), InvalidField),
+        (BraidMessage(1, HEADER, None, bytes(32)), InvalidField),
+        (BraidMessage(1, HEADER, 0, bytes(31)), WrongLength),
         (BraidMessage(0, NOTHING), InvalidField),
         (BraidMessage(2, NOTHING), UnknownEpoch),
         (b"message", WrongType),

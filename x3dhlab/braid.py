@@ -159,6 +159,8 @@ def check_message(message: BraidMessage) -> None:
     empty = message.chunk is None
     if message.kind not in range(CT2 + 1) or (message.kind == NOTHING) is not empty:
         raise InvalidField("a message of this kind does not exist", step=STEP, field="kind")
+    if not empty:
+        erasure.check_chunk(message.index, message.chunk)
     if message.epoch < 1:
         raise InvalidField("epochs are counted from 1", step=STEP, field="epoch")
 

@@ -34,8 +34,7 @@ def blocks_of(data: bytes) -> tuple[bytes, ...]:
 
 def chunk(blocks: Sequence[bytes], index: int) -> bytes:
     """ML-KEM Braid §2, NextChunk: chunk number `index` (0 to 255) of these blocks, 32 bytes."""
-    if type(index) is not int or not 0 <= index < MOST_CHUNKS:
-        raise InvalidField(f"a chunk's number is below {MOST_CHUNKS}", field="index")
+    check_index(index)
     (encoded,) = zfec_for(zfec.Encoder, len(blocks)).encode(blocks, [index])
     return encoded
 
@@ -49,8 +48,22 @@ def join(chunks: Mapping[int, bytes], length: int) -> bytes:
     if len(chunks) < needed:
         raise WrongLength("too few chunks", expected=needed, got=len(chunks))
     indices = list(chunks)[:needed]
+    for index in indices:
+        check_chunk(index, chunks[index])
     decoder = zfec_for(zfec.Decoder, needed)
     return concat(*decoder.decode([chunks[index] for index in indices], indices))
+
+
+def check_index(index: int) -> None:
+    """Raise `InvalidField` unless the code has a chunk of this number: `zfec` would crash."""
+    if type(index) is not int or not 0 <= index < MOST_CHUNKS:
+        raise InvalidField(f"a chunk's number is below {MOST_CHUNKS}", field="index")
+
+
+def check_chunk(index: int, value: bytes) -> None:
+    """Raise `Malformed` unless this can be a chunk with its number."""
+    check_index(index)
+    check_bytes(value, "chunk", CHUNK_LENGTH)
 
 
 @functools.lru_cache(maxsize=16)

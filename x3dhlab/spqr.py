@@ -177,8 +177,6 @@ def add_epoch(state: State, output: tuple[int, bytes] | None) -> State:
 def drop_epochs(state: State, sending: int) -> State:
     """Double Ratchet §5, epochs: no chain sends in an old one; the oldest go with their keys."""
     oldest = sending - EPOCHS_KEPT
-    if not any(epoch < sending and c.CKs for epoch, c in state.chains.items()):
-        return state
     forget(*[c.CKs for epoch, c in state.chains.items() if epoch < sending and c.CKs])
     chains = {
         epoch: replace(c, CKs=None) if epoch < sending else c
