@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from x3dhlab import ratchet, session
+from x3dhlab import prekeys, ratchet, session
 from x3dhlab.errors import Refused, TooManySkipped
 from x3dhlab.keys import KeyPair
+from x3dhlab.party import LocalTransport
 from x3dhlab.primitives import open_sealed, random_bytes, seal
 from x3dhlab.ratchet import MAX_SKIP, State, kdf_ck
-from x3dhlab.wire import Header, Message
+from x3dhlab.service.store import PreKeyStore
+from x3dhlab.wire import Header, Message, PreKeyBundle
 
 AD = b"Alice to Bob"
 CLAIMED = 5_000  # the number that a forged header claims: a jump far above MAX_SKIP
@@ -247,10 +249,31 @@ def judge(check: Callable) -> dict[str, str]:
 # The header of the handshake, repeated
 
 
-def without_memory(device: session.Device, data: bytes) -> session.Device:
+def before_the_answer(count: int = 5, one_time: int = 1) -> tuple[session.Device, list[bytes]]:
+    """Bob's device, and the messages that Alice wrote before he answered."""
+    rings = [prekeys.generate(one_time=one_time) for _ in range(2)]
+    alice, bob = map(session.Device, rings)
+    network = LocalTransport(PreKeyStore())
+    network.publish("Bob", prekeys.publication(bob.ring).encode())
+    bundle = PreKeyBundle.decode(network.fetch("Bob", "Alice"))
+    alice, sent = session.start(alice, bundle), []
+    for number in range(1, count + 1):
+        alice, data = session.send(alice, bundle.identity_key, b"message %d" % number)
+        sent.append(data)
+    return bob, sent
+
+
+def without_memory(device: session.Device, data: bytes) -> tuple[session.Device, bytes]:
     """A42: a Bob who runs the handshake for every message that carries its header.
 
-    Precondition: none; Alice writes twice before he answers. The device that has read the message.
+    Precondition: none; Alice writes twice before he answers. The next device and the text.
     """
     forgetful = replace(device, sessions=MappingProxyType({}))
-    return session.receive(forgetful, None, data)[0]
+    device, _, text = session.receive(forgetful, None, data)
+    return device, text
+
+
+def with_memory(device: session.Device, data: bytes) -> tuple[session.Device, bytes]:
+    """X3DH §3.4 as the package has it: a known header belongs to its session."""
+    device, _, text = session.receive(device, None, data)
+    return device, text

@@ -14,7 +14,6 @@ from x3dhlab.scenes.compromise import (
     ratchet_theatre,
 )
 from x3dhlab.scenes.double_ratchet import (
-    chains,
     key_tree,
     show_disorder,
     write_a_conversation,
@@ -32,6 +31,19 @@ from x3dhlab.scenes.first_steps import (
     flip_a_bit,
     show_parts,
     weakened_handshake,
+)
+from x3dhlab.scenes.healing import show_cost_of_a_theft, stay_between, steal_a_state
+from x3dhlab.scenes.headers import sort_the_traffic
+from x3dhlab.scenes.hybrid import (
+    handshake_sizes,
+    handshake_times,
+    record_now_read_later,
+    show_handshake_sizes,
+    show_handshake_times,
+    show_outcomes,
+    three_messages,
+    what_changed,
+    your_program,
 )
 from x3dhlab.scenes.inspector import inspect_message
 from x3dhlab.scenes.kdf import kdf_report, kdf_workbench, names_as_bytes
@@ -53,12 +65,21 @@ from x3dhlab.scenes.offline import (
     whereabouts,
 )
 from x3dhlab.scenes.pools import drain_the_pool, refill_rule, refills, show_refills
+from x3dhlab.scenes.quantum_ratchet import (
+    braid_run,
+    overhead,
+    recording,
+    run_the_braid,
+    show_braid,
+    show_loss,
+    show_quantum_thefts,
+)
 
 __all__ = [
     "Conversation",
     "backend_times",
+    "braid_run",
     "break_the_toy",
-    "chains",
     "conversation",
     "conversation_matrix",
     "costs",
@@ -70,6 +91,8 @@ __all__ = [
     "flip_a_key_bit",
     "forge_a_message",
     "handshake_matrix",
+    "handshake_sizes",
+    "handshake_times",
     "inspect_message",
     "kdf_report",
     "kdf_workbench",
@@ -78,30 +101,47 @@ __all__ = [
     "measured_sizes",
     "names_as_bytes",
     "opened_by_theft",
+    "overhead",
     "place_the_keys",
     "ratchet_theatre",
+    "record_now_read_later",
+    "recording",
     "refill_rule",
     "refills",
+    "run_the_braid",
+    "show_braid",
     "show_clients",
     "show_compromise",
+    "show_cost_of_a_theft",
     "show_costs",
     "show_disorder",
     "show_failures",
+    "show_handshake_sizes",
+    "show_handshake_times",
+    "show_loss",
     "show_message_sizes",
+    "show_outcomes",
     "show_parts",
     "show_placements",
+    "show_quantum_thefts",
     "show_refills",
     "show_sizes",
     "show_thefts",
     "show_whereabouts",
     "signed_bytes",
     "sizes_on_the_wire",
+    "sort_the_traffic",
+    "stay_between",
+    "steal_a_state",
     "steal_from_a_chain",
     "three_handshakes",
+    "three_messages",
     "weakened_handshake",
+    "what_changed",
     "whereabouts",
     "write_a_conversation",
     "write_as_nobody",
     "your_inbox",
+    "your_program",
     "your_ratchet",
 ]
