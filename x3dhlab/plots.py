@@ -121,22 +121,31 @@ def shares(parts: dict[str, int], *, title: str, unit: str) -> Picture:
     return _picture(figure, f"{heading}: {words}.")
 
 
-def message_sizes(sizes: Mapping[str, tuple[int, int]], *, title: str = "") -> Picture:
+def message_sizes(
+    sizes: Mapping[str, tuple[float, float]],
+    *,
+    title: str = "",
+    bars: tuple[str, str] = ("first message", "later message"),
+    unit: str = "",
+) -> Picture:
     """Two bars for each handshake: bytes of the first message and of a later one, from real runs.
 
-    `scenes.measured_sizes` counts them. Raises `ValueError` for an empty mapping.
+    `scenes.measured_sizes` counts them. `bars` names two other numbers, `unit` stands behind each.
+    Raises `ValueError` for an empty mapping.
     """
     _some(sizes, "sizes")
     figure, axes = _figure(7.6, 0.62 * len(sizes) + 1.3)
     for y, (first, later) in enumerate(sizes.values()):
-        _bar(axes, y - 0.19, first, f"{first:,}", BLUE)
-        _bar(axes, y + 0.19, later, f"{later:,}", ORANGE, hatch="//")
-    _rows(axes, list(sizes), max(first for first, _ in sizes.values()))
-    _legend(axes, {"first message": (BLUE, ""), "later message": (ORANGE, "//")})
+        _bar(axes, y - 0.19, first, f"{first:,}{unit}", BLUE)
+        _bar(axes, y + 0.19, later, f"{later:,}{unit}", ORANGE, hatch="//")
+    _rows(axes, list(sizes), max(max(pair) for pair in sizes.values()))
+    _legend(axes, {bars[0]: (BLUE, ""), bars[1]: (ORANGE, "//")})
     title = title or "Bytes of one message"
     axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
+    short = [name.split()[0] for name in bars]
     words = "; ".join(
-        f"{name}: first {first}, later {later}" for name, (first, later) in sizes.items()
+        f"{name}: {short[0]} {first}{unit}, {short[1]} {later}{unit}"
+        for name, (first, later) in sizes.items()
     )
     return _picture(figure, f"{title}. {words}.")
 
@@ -385,3 +394,68 @@ def curves(
 def _series(places, values):
     pairs = zip(places, values, strict=True)
     return ", ".join(f"{round(value, 1):,.10g} at {place}" for place, value in pairs)
+
+
+_FIXED = {"read": ORANGE, "safe": "#e8f3ee", "": "#eeeeee"}
+
+
+def strips(
+    rows: Mapping[str, Sequence[str]],
+    *,
+    title: str,
+    along: str,
+    lost: Mapping[str, Iterable[int]] = {},
+    lines: Mapping[str, int] = {},
+) -> Picture:
+    """A strip for each row: what each message is, in a word, from left to right.
+
+    Equal neighbours are one bar with its word. `lost` has the places of a row that never arrived;
+    `lines` has words for moments, each at the place before which it stands. Raises `ValueError` if
+    rows differ in length.
+    """
+    _some(rows, "rows")
+    (count,) = {len(words) for words in rows.values()} or {0}
+    figure, axes = _figure(8.4, (0.8 if lost else 0.56) * len(rows) + 1.35)
+    colours = dict(_FIXED)
+    for y, (name, words) in enumerate(rows.items()):
+        for start, length in _runs(words):
+            _strip(axes, y, start, length, words[start], colours, above=bool(lost))
+        for place in lost.get(name, ()):
+            axes.plot([place + 0.5] * 2, [y, y + 0.26], color=CARD, linewidth=300 / count)
+    for words, place in lines.items():
+        axes.plot([place] * 2, [-0.5, len(rows) - 0.5], color=INK, linewidth=1.2, linestyle=":")
+        axes.text(place, -0.56, words, color=INK, fontsize=8, ha="center", va="bottom")
+    axes.set_xlim(0, count)
+    axes.set_ylim(len(rows) - 0.5, -0.5 - 0.35 * bool(lines))
+    axes.set_yticks(range(len(rows)), [_wrapped(name, 26) for name in rows])
+    axes.set_xlabel(along, color=INK, fontsize=9)
+    figure.suptitle(title, color=INK, fontsize=11, weight="bold", x=0.01, ha="left")
+    told = "; ".join(
+        f"{name}: {_strip_words(words, lost.get(name))}" for name, words in rows.items()
+    )
+    moments = "".join(f" {words}: before message {place + 1}." for words, place in lines.items())
+    return _picture(figure, f"{title}. {count} messages. {told}.{moments}")
+
+
+def _runs(words):
+    """(start, length) of each run of equal words."""
+    starts = [n for n, word in enumerate(words) if n == 0 or words[n - 1] != word]
+    ends = [*starts[1:], len(words)]
+    return [(start, end - start) for start, end in zip(starts, ends, strict=True)]
+
+
+def _strip(axes, y, start, length, word, colours, above):
+    palette = (BLUE, GREEN, PURPLE, ORANGE, "#5a5a5a")
+    colour = colours.setdefault(word, palette[(len(colours) - len(_FIXED)) % len(palette)])
+    axes.barh(y, length, left=start, color=colour, height=0.52, edgecolor=CARD, linewidth=0.8)
+    if word and (above or length > len(word)):
+        ink = INK if above or colour.startswith("#e") else "white"
+        height = y - 0.36 if above else y
+        middle = start + length / 2
+        axes.text(middle, height, word, color=ink, fontsize=8, ha="center", va="center")
+
+
+def _strip_words(words, lost=None):
+    parts = [f"{words[s] or 'nothing'} {_ranges(range(s + 1, s + n + 1))}" for s, n in _runs(words)]
+    missing = f" ({len(list(lost))} lost)" if lost else ""
+    return ", ".join(parts) + missing

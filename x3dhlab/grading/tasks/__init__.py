@@ -16,17 +16,34 @@ from x3dhlab.grading.task import Task
 from x3dhlab.grading.tasks import (
     chain,
     first_message,
+    healing,
     kdf,
     kem,
     keys,
     offline,
+    pqxdh,
     prekeys,
     ratchet,
     start,
+    triple,
     x3dh,
 )
 
-_LESSONS = (start, offline, keys, prekeys, x3dh, kdf, first_message, kem, chain, ratchet)
+_LESSONS = (
+    start,
+    offline,
+    keys,
+    prekeys,
+    x3dh,
+    kdf,
+    first_message,
+    kem,
+    pqxdh,
+    chain,
+    ratchet,
+    healing,
+    triple,
+)
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
 
