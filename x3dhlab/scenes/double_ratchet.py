@@ -18,7 +18,7 @@ def chains(run: Conversation) -> list[dict]:
 
     Each has `sender`, `keys` (the names of the two ratchet keys whose Diffie-Hellman made it),
     `root` (the root key after that) and `messages` (pairs of a number and whether it was lost).
-    A1 is Alice's first ratchet key; SPK_B stands for Bob's first one.
+    a1 is Alice's first ratchet key; SPK_B stands for Bob's first one.
     """
     found, names, counts = {}, {}, {"Alice": 0, "Bob": 0}
     for number, (sender, _, lost) in enumerate(run.lines, 1):
@@ -26,7 +26,7 @@ def chains(run: Conversation) -> list[dict]:
         public = state.DHs.public
         if public not in names:
             counts[sender] += 1
-            names[public] = f"{sender[0]}{counts[sender]}"
+            names[public] = f"{sender[0].lower()}{counts[sender]}"
         keys = names[public], names.get(state.DHr, "SPK_B")
         chain = {"sender": sender, "keys": keys, "root": state.RK, "messages": []}
         found.setdefault(public, chain)["messages"].append((number, lost))
@@ -68,10 +68,10 @@ _BEFORE, _AFTER = "before the message has opened", "after it has opened"
 
 
 def _order(text):
-    """`A2 B A` as (sender, delay) pairs."""
+    """`A+2 B A` as (sender, delay) pairs."""
     pairs = [(word[0].upper(), int(word[1:] or 0)) for word in text.split()]
     if not pairs or any(sender not in "AB" or delay < 0 for sender, delay in pairs):
-        raise ValueError("write A or B, and behind it how many messages later it arrives")
+        raise ValueError("write A or B, or such as A+2: it arrives after the next two")
     return pairs
 
 
@@ -130,7 +130,7 @@ def your_ratchet() -> Experiment:
 
     controls = [
         Choose("network", "The network", tuple(_NETWORK), "delivers in the order below"),
-        Text("order", "Order: who writes, how much later it arrives", "A A2 B A", 60),
+        Text("order", "Order: who writes, and how much later it arrives", "A A+2 B A", 60),
         Check("keeps", "Keys of missing messages are kept", True),
         Check("previous", "… of the previous chain, too", False),
         Check("header", "The header is under the tag", False),
