@@ -133,23 +133,25 @@ def _opens(copy, sender, message, who):
 # How much a theft costs, by the rhythm of the conversation
 
 IN_A_ROW = (1, 2, 5, 10, 25)
-TRIED = 100  # messages after the theft
+MOMENTS = 100  # each phone is robbed after every third of so many messages
+TRIED = 200  # messages after a theft; no rule above needs more to heal
 
 
 def cost_of_a_theft(in_a_row=IN_A_ROW, rules=(READING, WRITING, TEN, FIFTY)) -> dict:
-    """Rule → of the next 100 messages, how many a thief of Alice's state reads, on average.
+    """Rule → how many of the next 200 messages a thief of one state reads, on average.
 
-    One value for each number of messages that each side writes in a row. One theft after each of
-    100 messages.
+    One value for each number of messages that each side writes in a row. The state of either phone
+    is stolen after every third of 100 messages.
     """
     return {rule: [_cost(rule, length) for length in in_a_row] for rule in rules}
 
 
 def _cost(rule, length):
-    senders = ("A" * length + "B" * length) * (3 * TRIED // (2 * length) + 1)
-    run = talk(senders, rule)
-    moments = range(TRIED, 2 * TRIED)
-    return sum(len(listen(run, "A", after, TRIED)) for after in moments) / len(moments)
+    senders = ("A" * length + "B" * length) * (2 * MOMENTS + TRIED)
+    run = talk(senders[: 2 * MOMENTS + TRIED], rule)
+    moments = range(MOMENTS, 2 * MOMENTS, 3)
+    read = [len(listen(run, who, after, TRIED)) for who in "AB" for after in moments]
+    return sum(read) / len(read)
 
 
 # An attacker who keeps sending

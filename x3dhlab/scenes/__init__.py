@@ -32,8 +32,8 @@ from x3dhlab.scenes.first_steps import (
     show_parts,
     weakened_handshake,
 )
-from x3dhlab.scenes.healing import show_cost_of_a_theft, stay_between, steal_a_state
 from x3dhlab.scenes.headers import sort_the_traffic
+from x3dhlab.scenes.healing import show_cost_of_a_theft, stay_between, steal_a_state
 from x3dhlab.scenes.hybrid import (
     handshake_sizes,
     handshake_times,

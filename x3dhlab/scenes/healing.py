@@ -53,7 +53,7 @@ def show_cost_of_a_theft() -> Picture:
     return plots.curves(
         healing.IN_A_ROW,
         healing.cost_of_a_theft(),
-        title=f"After a theft: messages that the thief reads, of the next {healing.TRIED}",
+        title="What a theft costs: messages that the thief reads",
         along="messages that each side writes in a row",
         upward="messages read, on average",
     )

@@ -268,10 +268,13 @@ _READABLE_TASK = Task(
 
 # attack.rollback_xor
 
+XOR = """
+def xor(a, b):
+    return bytes(x ^ y for x, y in zip(a, b))
+"""
+
 ROLLBACK = """
 def rollback_xor(recorded, known):
-    def xor(a, b):
-        return bytes(x ^ y for x, y in zip(a, b))
     keystreams, texts = {}, []
     for message, text in zip(recorded, known):
         if text is not None:
@@ -335,7 +338,7 @@ def explain_rollback(case: Case, got) -> str:
     if type(got) is not list or len(got) != len(known):
         return ""
     made: dict = {}
-    exec(ROLLBACK, made)
+    exec(XOR + ROLLBACK, made)
     for number, (text, right) in enumerate(
         zip(got, made["rollback_xor"](recorded, known), strict=True)
     ):
@@ -451,12 +454,10 @@ _ROLLBACK_MISTAKES = generic.variants(
     ),
     (
         "filled with zeros",
-        "The shorter side was filled with zeros, so the end of the text is noise.",
-        "Go as far as both reach: the keystream is known for the length of the known text only.",
-        (
-            "        return bytes(x ^ y for x, y in zip(a, b))",
-            "        return bytes(x ^ y for x, y in zip(a, b.ljust(len(a), bytes(1))))",
-        ),
+        "Where the known text ended, zeros were taken as keystream, so the end of the text is "
+        "ciphertext.",
+        "Go as far as the keystream is known: for the length of the known text only.",
+        (_RIGHT, 'xor(message["sealed"][:-16], keystream.ljust(len(message["sealed"]), bytes(1)))'),
     ),
 )
 
@@ -471,13 +472,14 @@ _ROLLBACK_TASK = Task(
         "a tag of 16 bytes). Key and nonce come from the message key, and ciphertext = text ⊕ "
         "keystream. The phone was restored from old states. `known` has the text of each message, "
         "or None. Return a list like `known`, with every text in it that can be computed, as far "
-        "as the known text of the same key reaches."
+        "as the known text of the same key reaches. Given: xor(a, b), up to the shorter of the two."
     ),
     why="Equal headers say that a key was used twice, and one known text opens the others.",
     points=4,
     minutes=12,
     section="Lesson 11, “A state put back”",
     modules=(),
+    given=XOR,
     hints=Hints(
         "How can you see from the headers that two messages were sealed with one key?",
         "A known text gives the keystream of its message: ciphertext ⊕ text.",
