@@ -365,8 +365,11 @@ def curves(
     along: str,
     upward: str,
     log: bool = False,
+    room: float = 0,
 ) -> Picture:
     """Measured values over whole numbers, one line each; with `log` the upward axis is logarithmic.
+
+    `room` is the share of the height that stays free above the lines, for their names.
 
     Raises `ValueError` if a line has not one value for each place.
     """
@@ -385,7 +388,9 @@ def curves(
     axes.set_ylabel(upward, color=INK, fontsize=9)
     axes.grid(color=GRID)
     axes.set_axisbelow(True)
-    axes.legend(frameon=False, fontsize=9)
+    if room:
+        axes.set_ylim(top=axes.get_ylim()[1] / (1 - room))
+    axes.legend(frameon=False, fontsize=9, loc="upper left" if room else "best")
     axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
     words = "; ".join(f"{name}: {_series(places, values)}" for name, values in lines.items())
     return _picture(figure, f"{title}, over {along}. {words}.")

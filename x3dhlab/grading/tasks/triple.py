@@ -468,8 +468,8 @@ _CHUNKS = Task(
     statement=(
         "`lengths` has the length of each part in bytes; a chunk has 32 bytes. `arrived` has "
         "[epoch, part, number] for each chunk that came, in any order; some came twice, some are "
-        "of other epochs. Return a dict: for each part of `lengths`, how many more different chunks of "
-        "`epoch` are needed until it can be put together; 0 when it can be."
+        "of other epochs. Return a dict: for each part of `lengths`, how many more different "
+        "chunks of `epoch` are needed until it can be put together; 0 when it can be."
     ),
     why="Any sufficient subset is enough, so a receiver counts; it never asks for one chunk again.",
     points=3,
