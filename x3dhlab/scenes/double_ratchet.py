@@ -149,4 +149,5 @@ def show_disorder() -> Picture:
         title=f"Of {ratchets.COUNT} messages that all arrive: how many cannot be read",
         along="how many places late a message may come",
         upward="unread messages",
+        room=0.3,
     )
