@@ -133,7 +133,7 @@ def _opens(copy, sender, message, who):
 # How much a theft costs, by the rhythm of the conversation
 
 IN_A_ROW = (1, 2, 5, 10, 25)
-MOMENTS = 100  # each phone is robbed after every third of so many messages
+MOMENTS = 100  # each phone is robbed after every seventh of so many messages
 TRIED = 200  # messages after a theft; no rule above needs more to heal
 
 
@@ -141,7 +141,7 @@ def cost_of_a_theft(in_a_row=IN_A_ROW, rules=(READING, WRITING, TEN, FIFTY)) -> 
     """Rule → how many of the next 200 messages a thief of one state reads, on average.
 
     One value for each number of messages that each side writes in a row. The state of either phone
-    is stolen after every third of 100 messages.
+    is stolen after every seventh of 100 messages.
     """
     return {rule: [_cost(rule, length) for length in in_a_row] for rule in rules}
 
@@ -149,7 +149,7 @@ def cost_of_a_theft(in_a_row=IN_A_ROW, rules=(READING, WRITING, TEN, FIFTY)) -> 
 def _cost(rule, length):
     senders = ("A" * length + "B" * length) * (2 * MOMENTS + TRIED)
     run = talk(senders[: 2 * MOMENTS + TRIED], rule)
-    moments = range(MOMENTS, 2 * MOMENTS, 3)
+    moments = range(MOMENTS, 2 * MOMENTS, 7)
     read = [len(listen(run, who, after, TRIED)) for who in "AB" for after in moments]
     return sum(read) / len(read)
 

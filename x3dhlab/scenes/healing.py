@@ -24,9 +24,13 @@ def steal_a_state() -> Experiment:
             "he reads": _listed(opened),
             "he does not read": _listed(safe),
         }
+        if after == count:
+            return Outcome(NOTE, "No message comes after the theft.", facts)
+        if not opened:
+            return Outcome(HOLDS, "He reads nothing.", facts)
         if not safe:
             return Outcome(FALLS, "He reads to the end.", facts)
-        healed = max(opened, default=after) + 1
+        healed = max(opened) + 1
         if healed > count:
             return Outcome(NOTE, "At the end he still reads.", facts)
         return Outcome(HOLDS, f"From message {healed} on he reads nothing.", facts)
