@@ -60,14 +60,14 @@ def record_now_read_later() -> Experiment:
         facts = {f"message {n}": _told(verdict) for n, verdict in enumerate(found, 1)}
         read = sum(verdict.readable for verdict in found)
         if read:
-            return Outcome(FALLS, f"He reads {read} of {len(found)} messages.", facts)
-        return Outcome(HOLDS, "He reads nothing.", facts)
+            return Outcome(FALLS, f"Mallory reads {read} of {len(found)} messages.", facts)
+        return Outcome(HOLDS, "Mallory reads nothing.", facts)
 
     controls = [
         Choose("protocol", "Handshake", tuple(PROTOCOLS), "X3DH"),
         Choose("pool", "Bob's pool of one-time prekeys", ("has keys", "is empty"), "has keys"),
-        Check("curve", "He gets every private key of the curve", True),
-        Check("ring", "He steals Bob's prekeys afterwards", False),
+        Check("curve", "Mallory gets every private key of the curve", True),
+        Check("ring", "Mallory steals Bob's prekeys afterwards", False),
     ]
     return Experiment("A recording, and what somebody gets years later", controls, run)
 
@@ -77,7 +77,7 @@ def _told(verdict):
         return f"“{verdict.plaintext.decode()}”, in {len(verdict.steps)} steps"
     nearest = verdict.missing.nearest
     secret = next((node for node in nearest if node.kind == "ENCAPS"), nearest[-1])
-    return f"closed: he lacks {secret}"
+    return f"closed: she lacks {secret}"
 
 
 # What it costs
