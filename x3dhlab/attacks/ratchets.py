@@ -170,7 +170,7 @@ def disorder(late: int, seed: int = 1, count: int = COUNT) -> list[tuple[str, in
     return [(sender, delays.randint(0, late)) for sender in senders[:count]]
 
 
-LINES = (NOTHING_KEPT, DESIGN_C, ONE_CHAIN, RIGHT)
+LINES = (NOTHING_KEPT, ONE_CHAIN, DESIGN_C, RIGHT)
 
 
 def lost_by_lateness(lateness=LATENESS, count: int = COUNT) -> dict[str, list[int]]:
