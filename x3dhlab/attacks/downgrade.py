@@ -122,7 +122,11 @@ class Result:
     @property
     def sentence(self) -> str:
         if not self.refused:
-            return "All is read, with both keys." if self.hybrid else "All is read. Nobody notices."
+            return (
+                "All is read, with both keys from message 2 on."
+                if self.hybrid
+                else "All is read. Nobody notices."
+            )
         first = f"Message {self.refused[0]} is refused"
         if len(self.refused) > 1:
             return f"{first}, and {len(self.refused) - 1} more after it."
