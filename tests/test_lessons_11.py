@@ -121,13 +121,13 @@ def test_the_matrix_of_the_lesson_is_what_its_answer_says():
 
 
 def claim(cost):
-    """Answers: the rhythm of the conversation. Late keys: half of it. Fifty: sixty, whatever."""
+    """Answers: the rhythm of the conversation. Late keys: half of it. Fifty: more than fifty."""
     reading, writing = cost[healing.READING], cost[healing.WRITING]
     return (
         reading[0] < 2
         and reading == sorted(reading)
         and all(late <= early / 2 for late, early in zip(writing, reading, strict=True))
-        and min(cost[healing.FIFTY]) >= 60
+        and min(cost[healing.FIFTY]) > 50
     )
 
 
