@@ -139,7 +139,9 @@ def message_sizes(
         _bar(axes, y - 0.19, first, f"{first:,}{unit}", BLUE)
         _bar(axes, y + 0.19, later, f"{later:,}{unit}", ORANGE, hatch="//")
     _rows(axes, list(sizes), max(max(pair) for pair in sizes.values()))
-    _legend(axes, {bars[0]: (BLUE, ""), bars[1]: (ORANGE, "//")})
+    pairs = list(sizes.values())
+    free = "upper right" if max(pairs[0]) < pairs[-1][1] else "lower right"
+    _legend(axes, {bars[0]: (BLUE, ""), bars[1]: (ORANGE, "//")}, free)
     title = title or "Bytes of one message"
     axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
     short = [name.split()[0] for name in bars]
@@ -240,14 +242,14 @@ def _rows(axes, names, longest, room=1.15):
     axes.set_xticks([])
 
 
-def _legend(axes, entries):
+def _legend(axes, entries, place="lower right"):
     from matplotlib.patches import Patch
 
     patches = [
         Patch(facecolor=colour, hatch=hatch, edgecolor=CARD, linewidth=0, label=name)
         for name, (colour, hatch) in entries.items()
     ]
-    axes.legend(handles=patches, loc="lower right", frameon=False, fontsize=9, labelcolor=INK)
+    axes.legend(handles=patches, loc=place, frameon=False, fontsize=9, labelcolor=INK)
 
 
 def _wrapped(text, width=17):
