@@ -265,6 +265,14 @@ def test_a_thief_reads_on_and_is_locked_out_by_new_keys_of_both():
     assert not any(phone["readable"] for phone in healed["thief"]["next"])
 
 
+def test_a_next_message_is_judged_as_the_header_will_show_its_ratchet_key():
+    steps = [("write", "Alice", "one"), ("deliver", 1), ("steal", "Alice")]
+    before, after = played(*steps), played(*steps, ("write", "Bob", "two"))
+    told = before["thief"]["next"][1]
+    assert told["name"] == "Bob" and told["readable"]
+    assert after["messages"][1]["readable"]
+
+
 def test_healing_is_told_for_the_step_that_made_the_new_keys():
     steps = [*exchange(), ("steal", "Alice"), *exchange(3), *exchange(5)]
     since = played(*steps)["thief"]["next"][0]["since"]

@@ -348,11 +348,17 @@ class Theatre:
         if self._closure is None:
             leaked = set().union(*(values for _, _, values in self._now.copies))
             self._closure = self.trace.closure(leaked)
+            self._sent = self.trace.closure(leaked | self._ratchet_keys()).known
             self._verdicts = {
                 verdict.ciphertext: verdict
                 for verdict in proof.verdicts(self.trace, closure=self._closure)
             }
         return self._closure
+
+    def _ratchet_keys(self):
+        """The public ratchet keys of both phones: the next header shows one of them."""
+        states = [self._state(moment, name) for moment in self._past for name in self.names]
+        return {state.DHs.public for state in states if state}
 
     def _verdict(self, number):
         if not self._leak or not 1 <= number <= len(self._now.written):
@@ -385,9 +391,9 @@ class Theatre:
         }
 
     def _healing(self, name):
-        """Whether the next message of a phone is readable, and since which step it is not."""
+        """Whether the next message of a phone will be readable; since which step it is not."""
         chains = [getattr(self._state(moment, name), "CKs", None) for moment in self._past]
-        readable = [chain in self._leak.known for chain in chains]
+        readable = [chain in self._sent for chain in chains]
         since = len(chains)
         while since and not readable[since - 1]:
             since -= 1
