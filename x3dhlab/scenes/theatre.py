@@ -347,11 +347,12 @@ class Theatre:
             return None
         if self._closure is None:
             leaked = set().union(*(values for _, _, values in self._now.copies))
-            self._closure = self.trace.closure(leaked)
-            self._sent = self.trace.closure(leaked | self._ratchet_keys()).known
+            trace = self.trace  # one recording for all, so that it is prepared once
+            self._closure = trace.closure(leaked)
+            self._sent = trace.closure(leaked | self._ratchet_keys()).known
             self._verdicts = {
                 verdict.ciphertext: verdict
-                for verdict in proof.verdicts(self.trace, closure=self._closure)
+                for verdict in proof.verdicts(trace, closure=self._closure)
             }
         return self._closure
 
