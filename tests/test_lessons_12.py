@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from x3dhlab import erasure, kem, scenes
+from x3dhlab import erasure, kem, plots, scenes
 from x3dhlab.attacks import byte_order, downgrade, headers, meterpost
 from x3dhlab.attacks.downgrade import ATTACKS, Rules
 from x3dhlab.attacks.headers import CLEAR, FIXED, HIDDEN, Pair
@@ -164,6 +164,15 @@ def test_the_picture_says_in_words_what_each_message_carried_and_what_was_lost()
     lost = [sum(s.lost for s in run.steps if s.sender == who) for who in "AB"]
     assert all(f"({count} lost)" in words for count in lost)
     assert "header 1–3" in words and "epoch 2 complete" in words
+
+
+def test_a_strip_says_its_words_and_wants_rows_of_one_length():
+    rows = {"one": ["read", "read", "safe"], "two": ["", "safe", "safe"]}
+    words = plots.strips(rows, title="T", along="messages", lines={"now": 2}).alt
+    assert "one: read 1–2, safe 3; two: nothing 1, safe 2–3. now: before message 3." in words
+    for wrong in ({}, {"one": ["read"], "two": []}):
+        with pytest.raises(ValueError):
+            plots.strips(wrong, title="T", along="messages")
 
 
 # Chunks by hand

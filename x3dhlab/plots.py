@@ -421,7 +421,9 @@ def strips(
     rows differ in length.
     """
     _some(rows, "rows")
-    (count,) = {len(words) for words in rows.values()} or {0}
+    count = len(next(iter(rows.values())))
+    if any(len(words) != count for words in rows.values()):
+        raise ValueError("every row needs one word for each message")
     figure, axes = _figure(8.4, (0.8 if lost else 0.56) * len(rows) + 1.35)
     colours = dict(_FIXED)
     for y, (name, words) in enumerate(rows.items()):
