@@ -328,6 +328,7 @@ def test_the_other_promises_of_meterpost_hold():
     for attempt in (
         lambda: meterpost.answer(company, sent, b"again"),
         lambda: as_the_meter(meter, [(sent, back)]),
+        lambda: as_the_meter(replace(meter, hour=0), [(sent, back)]),
         lambda: meterpost.take(meter, back),
     ):
         with pytest.raises(DecryptionFailed):
