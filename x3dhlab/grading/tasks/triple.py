@@ -474,7 +474,7 @@ _CHUNKS = Task(
     why="Any sufficient subset is enough, so a receiver counts; it never asks for one chunk again.",
     points=3,
     minutes=9,
-    section="Lesson 12, “Any 36 chunks”; ML-KEM Braid §2",
+    section="Lesson 12, “More chunks than blocks”; ML-KEM Braid §2",
     modules=(),
     hints=Hints(
         "How many blocks of 32 bytes does 1,152 have, and how many does 33 have?",
