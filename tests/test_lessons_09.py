@@ -10,11 +10,14 @@ from x3dhlab.errors import DecryptionFailed
 from x3dhlab.primitives import (
     AES_256_GCM,
     CBC_HMAC,
+    concat,
     deterministic,
     hkdf,
+    hmac_sha256,
     open_sealed,
     random_bytes,
     seal,
+    split,
 )
 from x3dhlab.proof import verdicts
 
@@ -29,19 +32,19 @@ def numbers(reads):
 
 
 def claim(rows):
-    """Deletion protects the past, two outputs confine a message key, nothing saves the future."""
+    """Two constants with deletion: the phone gives the future only, the log one message only."""
     read = {name: numbers(reads) for name, (_, reads) in rows.items()}
     everything = list(range(1, chains.COUNT + 1))
-    deleted, kept, one, both, counter = read.values()
+    deleted, kept, one, phone, log, counter, counted = read.values()
     return (
         deleted == everything[HALF:]
-        and one == [HALF]
-        and both == everything[HALF - 1 :]
+        and one == counted == [HALF]
+        and phone == log == everything[HALF - 1 :]
         and kept == counter == everything
     )
 
 
-def test_deletion_protects_the_past_and_two_outputs_confine_a_message_key():
+def test_only_two_constants_with_deletion_pass_both_thefts():
     assert claim(chains.thefts())
 
 
@@ -62,14 +65,72 @@ def test_the_claim_fails_when_both_outputs_are_one(monkeypatch):
 def test_a_chain_key_opens_what_comes_after_its_theft(after):
     sent = chains.send(chains.TWO_CONSTANTS)
     stolen = chains.taken(sent, chains.MEMORY, after)
-    reads = chains.reads(chains.TWO_CONSTANTS, stolen, sent.sealed)
-    assert numbers(reads) == list(range(after + 1, chains.COUNT + 1))
+    assert numbers(chains.reads(sent, stolen)) == list(range(after + 1, chains.COUNT + 1))
 
 
 def test_a_message_key_that_does_not_exist_yet_opens_nothing():
     sent = chains.send(chains.TWO_CONSTANTS)
     assert chains.taken(sent, chains.LOG, 0) == []
-    assert numbers(chains.reads(chains.TWO_CONSTANTS, [], sent.sealed)) == []
+    assert numbers(chains.reads(sent, [])) == []
+
+
+# A learner's own rule
+
+
+def from_the_message_key(key, number):
+    message_key = hmac_sha256(key, b"\x01")
+    return hmac_sha256(message_key, b"\x02"), message_key
+
+
+def from_the_message_key_with_hkdf(key, number):
+    message_key = hmac_sha256(key, b"\x01")
+    return hkdf(message_key, salt=bytes(32), info=b"next", length=32), message_key
+
+
+def from_the_new_chain_key(key, number):
+    following = hmac_sha256(key, b"\x02")
+    return following, hmac_sha256(following, b"\x01")
+
+
+def from_half_of_it(key, number):
+    message_key = hmac_sha256(key, b"\x01")
+    left, right = split(message_key, 16, 16)
+    return hmac_sha256(concat(right, left), b"\x02"), message_key
+
+
+FROM_4, FROM_5 = list(range(HALF, chains.COUNT + 1)), list(range(HALF + 1, chains.COUNT + 1))
+
+
+@pytest.mark.parametrize(
+    ("rule", "phone", "log"),
+    [
+        (from_the_message_key, FROM_5, FROM_4),
+        (from_the_message_key_with_hkdf, FROM_5, FROM_4),
+        (from_half_of_it, FROM_5, FROM_4),
+        (from_the_new_chain_key, FROM_4, [HALF]),
+    ],
+)
+def test_the_thief_repeats_every_step_of_a_learners_rule(monkeypatch, rule, phone, log):
+    monkeypatch.setitem(chains.RULES, "mine", rule)
+    sent = chains.send("mine")
+    read = [chains.reads(sent, chains.taken(sent, w, HALF)) for w in (chains.MEMORY, chains.LOG)]
+    assert list(map(numbers, read)) == [phone, log]
+
+
+def unrecorded(key, number):
+    return hmac.digest(key, b"\x02", "sha256"), hmac_sha256(key, b"\x01")
+
+
+def unrecorded_inside(key, number):
+    message_key = hmac_sha256(key, b"\x01")
+    return hmac_sha256(message_key[::-1], b"\x02"), message_key
+
+
+@pytest.mark.parametrize("rule", [unrecorded, unrecorded_inside])
+def test_a_rule_that_the_trace_cannot_follow_gets_no_verdict(monkeypatch, rule):
+    monkeypatch.setitem(chains.RULES, "mine", rule)
+    with pytest.raises(ValueError, match="the thief cannot follow this rule"):
+        chains.send("mine")
 
 
 # The package's own chain
@@ -109,6 +170,15 @@ def test_the_theft_is_run_again_at_every_change():
     assert seen == ["note", "falls", "holds", "holds"]
     experiment.set(what=chains.MEMORY)
     assert experiment.outcome["verdict"] == "falls"
+    experiment.set(what=chains.LOG, after=0)
+    assert "no key" in experiment.outcome["sentence"]
+
+
+def test_the_experiment_says_why_a_message_before_the_theft_falls():
+    experiment = scenes.steal_from_a_chain()
+    assert "why before it" not in dict(experiment.outcome["facts"])
+    experiment.set(rule=chains.ONE_OUTPUT)
+    assert "still on the phone" in dict(experiment.outcome["facts"])["why before it"]
 
 
 def test_only_one_key_and_one_nonce_let_a_message_be_forged():
@@ -125,10 +195,18 @@ def test_only_one_key_and_one_nonce_let_a_message_be_forged():
 
 
 @pytest.mark.parametrize("wanted", ["", "pay Eve", "pay Eve 1000 eur", "é"])
-def test_a_text_of_any_length_can_be_typed(wanted):
+def test_a_text_of_one_block_can_be_forged(wanted):
     experiment = scenes.forge_a_message()
     experiment.set(wanted=wanted)
     assert experiment.outcome["verdict"] == "falls"
+    assert f"“{wanted}”" in experiment.outcome["sentence"]
+
+
+@pytest.mark.parametrize("wanted", ["pay Eve 1000 euros", "é" * 9])
+def test_a_text_of_more_than_one_block_gets_a_sentence(wanted):
+    experiment = scenes.forge_a_message()
+    experiment.set(wanted=wanted)
+    assert experiment.outcome["sentence"] == "This text has 18 bytes; one block has 16."
 
 
 # GCM's field, and the forgery

@@ -3,14 +3,18 @@
 Precondition: the network was recorded, and at one moment the thief copies a phone's memory, or gets
 one message key from a log. Nobody notices. The chain of the Double Ratchet (§7.2) is the first
 rule; the other two are what people write instead.
+
+The thief knows the rule. He repeats every recorded step of it whose inputs he has (`Trace.closure`)
+and opens what he can, so a rule has to be made of the operations of `primitives`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from x3dhlab.errors import DecryptionFailed
-from x3dhlab.primitives import hmac_sha256, open_sealed, random_bytes, seal
+from x3dhlab.primitives import hmac_sha256, random_bytes, seal
+from x3dhlab.proof import verdicts
 from x3dhlab.ratchet import kdf_ck
+from x3dhlab.trace import Trace, record
 
 COUNT = 8  # messages of one run
 MEMORY, LOG = "the phone's memory", "one message key, from a log"
@@ -38,22 +42,38 @@ TWO_CONSTANTS, ONE_OUTPUT, COUNTER = RULES
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Sealed messages 1, 2, …; `chain[n]` is the key after message n, `used[n - 1]` its key."""
+    """Sealed messages 1, 2, …; `chain[n]` is the key after message n, `used[n - 1]` its key.
+
+    `trace` has every step of the rule.
+    """
 
     sealed: tuple[bytes, ...]
-    chain: tuple[bytes, ...]
-    used: tuple[bytes, ...]
+    chain: tuple[bytes, ...] = field(repr=False)
+    used: tuple[bytes, ...] = field(repr=False)
+    trace: Trace
 
 
 def send(rule: str, count: int = COUNT) -> Sent:
-    """Seal `count` messages, each with the next key of a new chain."""
+    """Seal `count` messages, each with the next key of a new chain.
+
+    Raises `ValueError` if the trace does not lead from the first key to every other one: then it
+    could not say what a thief computes.
+    """
     key, chain, used, sealed = random_bytes(32), [], [], []
-    for number in range(1, count + 1):
-        chain.append(key)
-        key, message_key = RULES[rule](key, number)
-        used.append(message_key)
-        sealed.append(seal(message_key, b"message %d" % number, b""))
-    return Sent(tuple(sealed), (*chain, key), tuple(used))
+    with record() as trace:
+        for number in range(1, count + 1):
+            chain.append(key)
+            key, message_key = RULES[rule](key, number)
+            used.append(message_key)
+            sealed.append(seal(message_key, b"message %d" % number, b""))
+    chain.append(key)
+    reached = trace.closure(chain[:1])
+    if any(value not in reached for value in (*chain, *used)):
+        raise ValueError(
+            "the thief cannot follow this rule: make its keys with hmac_sha256(key, constant), "
+            "hkdf, concat and split of x3dhlab.primitives"
+        )
+    return Sent(tuple(sealed), tuple(chain), tuple(used), trace)
 
 
 def taken(sent: Sent, what: str, after: int, *, kept: bool = False) -> list[bytes]:
@@ -64,34 +84,20 @@ def taken(sent: Sent, what: str, after: int, *, kept: bool = False) -> list[byte
     return [sent.chain[after], *old]
 
 
-def reads(rule: str, stolen: list[bytes], sealed: tuple[bytes, ...]) -> list[bool]:
-    """Which messages open: the thief tries every stolen key, and every key that follows from it."""
-    tried: list[set[bytes]] = [set(stolen) for _ in sealed]
-    for start in range(len(sealed)):
-        for key in stolen:
-            for number in range(start, len(sealed)):
-                key, message_key = RULES[rule](key, number + 1)
-                tried[number].add(message_key)
-    return [
-        any(_opens(key, text) for key in keys) for keys, text in zip(tried, sealed, strict=True)
-    ]
-
-
-def _opens(key, sealed):
-    try:
-        open_sealed(key, sealed, b"")
-    except DecryptionFailed:
-        return False
-    return True
+def reads(sent: Sent, stolen: list[bytes]) -> list[bool]:
+    """Which messages open for a thief who recorded them all and has the `stolen` keys."""
+    return [verdict.readable for verdict in verdicts(sent.trace, [*stolen, *sent.sealed])]
 
 
 # Row of the figure → (rule, what is stolen, whether used keys were kept).
 THEFTS = {
-    "chain key, used keys deleted": (TWO_CONSTANTS, MEMORY, False),
-    "chain key, used keys kept": (TWO_CONSTANTS, MEMORY, True),
-    "one message key": (TWO_CONSTANTS, LOG, False),
-    "one message key, one output for both": (ONE_OUTPUT, LOG, False),
-    "one key and a counter": (COUNTER, MEMORY, False),
+    "two constants: phone": (TWO_CONSTANTS, MEMORY, False),
+    "two constants: phone, used keys kept": (TWO_CONSTANTS, MEMORY, True),
+    "two constants: log": (TWO_CONSTANTS, LOG, False),
+    "one output: phone": (ONE_OUTPUT, MEMORY, False),
+    "one output: log": (ONE_OUTPUT, LOG, False),
+    "key and counter: phone": (COUNTER, MEMORY, False),
+    "key and counter: log": (COUNTER, LOG, False),
 }
 
 
@@ -100,5 +106,5 @@ def thefts(after: int = COUNT // 2) -> dict[str, tuple[int, list[bool]]]:
     rows = {}
     for name, (rule, what, kept) in THEFTS.items():
         sent = send(rule)
-        rows[name] = after, reads(rule, taken(sent, what, after, kept=kept), sent.sealed)
+        rows[name] = after, reads(sent, taken(sent, what, after, kept=kept))
     return rows

@@ -24,7 +24,9 @@ def steal_from_a_chain() -> Experiment:
     def run(rule, what, after, kept):
         sent = chains.send(rule)
         stolen = chains.taken(sent, what, after, kept=kept)
-        opened = [n for n, read in enumerate(chains.reads(rule, stolen, sent.sealed), 1) if read]
+        if not stolen:
+            return Outcome(NOTE, "No message was sent yet, so the log has no key.")
+        opened = [n for n, read in enumerate(chains.reads(sent, stolen), 1) if read]
         own = after if what == chains.LOG else None
         past = [n for n in opened if n <= after and n != own]
         later = [n for n in opened if n > after]
@@ -35,6 +37,8 @@ def steal_from_a_chain() -> Experiment:
         }
         if own in opened:
             facts["the message of the stolen key"] = "he reads it"
+        if past and not kept:
+            facts["why before it"] = "these keys follow from the key that is still on the phone"
         if past:
             return Outcome(FALLS, "The past falls.", facts)
         if later:
@@ -47,7 +51,7 @@ def steal_from_a_chain() -> Experiment:
             Choose("rule", "Message keys come from", tuple(chains.RULES), chains.TWO_CONSTANTS),
             Choose("what", "The thief gets", (chains.MEMORY, chains.LOG), chains.MEMORY),
             Number("after", "after message", 0, chains.COUNT, 4),
-            Check("kept", "The phone keeps used keys", False),
+            Check("kept", "The phone keeps used keys (its memory; a log has one key)", False),
         ],
         run,
     )
@@ -76,7 +80,9 @@ def forge_a_message() -> Experiment:
     """Alice seals two payments; Mallory knows the first text and writes a third."""
 
     def run(keys, box, wanted):
-        wanted = wanted.encode().ljust(16)[:16]
+        wanted = wanted.encode().ljust(16)
+        if len(wanted) > 16:
+            return Outcome(NOTE, f"This text has {len(wanted)} bytes; one block has 16.")
         aead, key = CBC_HMAC if box == _CBC else AES_256_GCM, random_bytes(32)
         nonces = [random_bytes(16) if box == _FRESH else None for _ in range(2)]
         used = [key, key if keys == _ONE else random_bytes(32)]
@@ -96,7 +102,7 @@ def forge_a_message() -> Experiment:
         [
             Choose("keys", "Alice uses", (_ONE, _NEW), _ONE),
             Choose("box", "The box is", (_GCM, _FRESH, _CBC), _GCM),
-            Text("wanted", "Mallory writes", "pay Eve 99 euros", 16),
+            Text("wanted", "Mallory writes (up to 16 bytes)", "pay Eve 99 euros"),
         ],
         run,
     )
@@ -108,6 +114,7 @@ def _flipped(first, second, known, wanted):
 
 
 def _shown(text):
-    if text.isascii() and text.decode().isprintable():
-        return f"“{text.decode().strip()}”"
+    shown = text.decode(errors="replace")
+    if shown.isprintable() and "\ufffd" not in shown:
+        return f"“{shown.strip()}”"
     return f"{text.hex(' ', 4)} (no text)"

@@ -309,6 +309,13 @@ _KEY_MISTAKES = generic.variants(
         ("range(number)", "range(number - 1)"),
     ),
     (
+        "the message key made inside the loop",
+        "The message key is made inside the loop, before the step. Message 0 gets none, and "
+        "message n gets the key of message n − 1.",
+        "Make the steps in the loop, and the message key once, after the loop.",
+        (_WALK + _SECRET, _WALK.replace("        chain", f"    {_SECRET}        chain")),
+    ),
+    (
         "no step at all",
         "The number is not used: every message gets the same keys and the same IV.",
         "Make `number` steps of the chain first.",

@@ -39,18 +39,26 @@ _HALF = "bit * ((q + 1) // 2)"
 
 
 def encrypt_cases(seed: int) -> list[Case]:
-    """Both bits, several sizes, the toy's modulus and ML-KEM's."""
+    """Both bits, several sizes, the toy's modulus and ML-KEM's; at half of them v passes q."""
     rng = random.Random(f"lattice.encrypt_bit {seed}")
     kinds = [(4, 97, 1), (4, 97, 0), (3, 97, 1), (5, 3329, 0), (5, 3329, 1), (6, 97, 1)]
-    return [_encrypt_case(rng, *kind) for kind in kinds]
+    return [_encrypt_case(rng, *kind, passes=n % 2 == 0) for n, kind in enumerate(kinds)]
 
 
-def _encrypt_case(rng, n, q, bit):
+def _encrypt_case(rng, n, q, bit, *, passes):
+    """With `passes`, t·y + e2 is at least q/2, also mod q: with half of q it passes q."""
     A = [_uniform(rng, n, q) for _ in range(n)]
     y, e1 = _short(rng, n), _short(rng, n, 2)
-    y[rng.randrange(n)] = 1
+    place = rng.randrange(n)
+    y[place] = 1
     e1[0], e2 = rng.choice([(1, -2), (2, -1), (-1, 2), (-2, 1)])
-    arguments = (A, _uniform(rng, n, q), q, bit, y, e1, e2)
+    t = _uniform(rng, n, q)
+    if passes:
+        y = [abs(number) for number in y]
+        wanted = rng.randrange(q // 2 + 1, q)
+        t[place] += wanted - e2 - sum(a * b for a, b in zip(t, y, strict=True))
+        t[place] %= q
+    arguments = (A, t, q, bit, y, e1, e2)
     return Case(arguments, f"bit {bit}, size {n}, q = {q}")
 
 
@@ -65,7 +73,9 @@ def explain_encrypt(case: Case, got) -> str:
         return "u is wrong" + ("" if got[1] == v else ", and v too")
     if type(got[1]) is not int:
         return "u is right, v is not a whole number"
-    return f"u is right, v is too large by {(got[1] - v) % case.arguments[2]} mod q"
+    if off := (got[1] - v) % case.arguments[2]:
+        return f"u is right, v is too large by {off} mod q"
+    return "u is right, and so is v mod q; but v must lie between 0 and q − 1"
 
 
 _ENCRYPT_BIT = Task(
@@ -159,16 +169,16 @@ _ENCRYPT_BIT = Task(
             ),
             (
                 "v without mod q",
-                "v is not reduced mod q, so it tells more than it should.",
-                "Put % q around the whole sum.",
+                "v is not reduced mod q. It tells more than it should. A % q after the last term "
+                "belongs to that term alone: % binds tighter than +.",
+                "Put brackets around the whole sum, and % q behind them.",
                 (_V, _V.removesuffix(" % q")),
             ),
             (
-                "only the bit mod q",
-                "% q stands at the last term only. It binds tighter than +.",
-                "Put brackets around the whole sum before % q.",
-                (_V, "dot(t, y) + e2 + (bit * ((q + 1) // 2)) % q + 0 * q"),
-                ("dot(t, y) + e2 + (bit", "dot(t, y) % q + e2 + (bit"),
+                "half of q added after mod q",
+                "% q was taken before half of q was added, so v can be q or more.",
+                "Add everything first, then take % q once.",
+                (_V, f"(dot(t, y) + e2) % q + {_HALF}"),
             ),
             (
                 "v from u",
@@ -317,6 +327,27 @@ _DECRYPT_BIT = Task(
                 (_WITHIN, "q < 3 * w < 2 * q"),
             ),
             (
+                "upper border rounded down",
+                "3 * q // 4 is rounded down, and `<` leaves that number out. It is nearer to q/2: "
+                "for q = 97 it is 72, and the border is 72¾.",
+                "Compare without rounding: q < 4 * w < 3 * q.",
+                (_WITHIN, "q // 4 < w < 3 * q // 4"),
+            ),
+            (
+                "lower border rounded down",
+                "q // 4 is rounded down, and `<=` takes that number in. It is nearer to 0: for "
+                "q = 97 it is 24, and the border is 24¼.",
+                "Compare without rounding: q < 4 * w < 3 * q.",
+                (_WITHIN, "q // 4 <= w <= 3 * q // 4"),
+            ),
+            (
+                "both borders rounded down",
+                "q // 4 and 3 * q // 4 are rounded down, and the numbers between them and the "
+                "real borders got the other bit.",
+                "Compare without rounding: q < 4 * w < 3 * q.",
+                (_WITHIN, "q // 4 <= w < 3 * q // 4"),
+            ),
+            (
                 "no mod q",
                 "v − s·u is not reduced mod q, so the borders do not fit it.",
                 "w = (v - dot(s, u)) % q",
@@ -444,7 +475,8 @@ _ESTABLISH = Task(
         "encapsulate to the other's `public` with `coins`, and return {'message': CT ‖ "
         "confirmation(SS, CT), 'secret': SS}. Else you answer: the first 1088 bytes of `message` "
         "are CT, the rest is the confirmation. Decapsulate with your `private` key. Return "
-        "{'message': None, 'secret': SS} if the confirmation is right, and None for both if not."
+        "{'message': None, 'secret': SS} if the confirmation is right, and {'message': None, "
+        "'secret': None} if not."
     ),
     why="Decapsulation never fails, so only the confirmation says that both have one secret.",
     points=3,
@@ -455,7 +487,7 @@ _ESTABLISH = Task(
         "What does `decapsulate` do with a ciphertext that was altered on the way?",
         "It returns another secret. Compute the confirmation from it, and compare.",
         "ct, ss = mechanism.encapsulate(public, coins=coins); to answer: "
-        "if message[1088:] != confirmation(ss, ct), return None for both.",
+        "if message[1088:] != confirmation(ss, ct), return {'message': None, 'secret': None}.",
     ),
     reference=ESTABLISH,
     given=GIVEN_KEM,
@@ -485,6 +517,18 @@ _ESTABLISH = Task(
                 "The secret came back when the confirmation was wrong, and None when it was right.",
                 "Return None for both if the confirmation differs.",
                 ("tag != confirmation", "tag == confirmation"),
+            ),
+            (
+                "None for the dictionary",
+                "A wrong confirmation gave None. A dictionary is asked for then too.",
+                "Return {'message': None, 'secret': None}.",
+                ('return {"message": None, "secret": None}', "return None"),
+            ),
+            (
+                "two values for the dictionary",
+                "A wrong confirmation gave two values. A dictionary is asked for then too.",
+                "Return {'message': None, 'secret': None}.",
+                ('return {"message": None, "secret": None}', "return None, None"),
             ),
             (
                 "no confirmation sent",
