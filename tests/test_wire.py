@@ -20,6 +20,7 @@ from x3dhlab.errors import (
 )
 from x3dhlab.layout import Layout, explain
 from x3dhlab.wire import (
+    BraidMessage,
     Header,
     HiddenHeaderMessage,
     InitialMessage,
@@ -28,10 +29,15 @@ from x3dhlab.wire import (
     OneTimePreKey,
     PreKeyBundle,
     Publication,
+    SparseHeader,
+    TripleHeader,
+    TripleMessage,
 )
 
 KEY, KEY_2, SIGNATURE, NUMBER = b"\x11" * 32, b"\x22" * 32, b"\x33" * 64, 0x01020304
 HEADER = Header(KEY, 5, 6)
+CHUNK = BraidMessage(3, 1, 2, KEY)
+BOTH = TripleHeader(HEADER, SparseHeader(CHUNK, 9))
 KEM = KemPreKey(11, b"\x0a" + b"\x44" * 20, SIGNATURE)
 
 EXAMPLES = {
@@ -52,6 +58,11 @@ EXAMPLES = {
     "header": HEADER,
     "message": Message(HEADER, b"ciphertext"),
     "message with hidden header": HiddenHeaderMessage(bytes(16), b"header", b"ciphertext"),
+    "step of the braid without a chunk": BraidMessage(3, 0),
+    "step of the braid": CHUNK,
+    "header of the sparse ratchet": SparseHeader(CHUNK, 9),
+    "both headers": BOTH,
+    "message of the Triple Ratchet": TripleMessage(BOTH, b"ciphertext"),
 }
 
 KINDS = [
@@ -66,7 +77,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name
 
 def test_every_kind_of_message_has_an_example():
     assert {type(message) for message in EXAMPLES.values()} == set(KINDS)
-    assert len(KINDS) == 8
+    assert len(KINDS) == 12
 
 
 def test_a_bundle_has_exactly_these_bytes():
@@ -135,7 +146,14 @@ def test_only_bytes_are_decoded(message, wrong):
     assert "§" in caught.value.step
 
 
-PARTS = (OneTimePreKey, KemPreKey, Header)  # parts of other messages carry no version
+PARTS = (
+    OneTimePreKey,
+    KemPreKey,
+    Header,
+    BraidMessage,
+    SparseHeader,
+    TripleHeader,
+)  # parts of other messages carry no version
 
 
 @pytest.mark.parametrize("message", [m for m in EXAMPLES.values() if type(m) not in PARTS])

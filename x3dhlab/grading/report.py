@@ -120,20 +120,26 @@ def lines(result: TaskResult) -> list[str]:
         return textwrap.wrap(
             f"{result.task}: passed ({_points(result.points)}). {result.why}", WIDTH
         )
-    found = [f"{result.task}: not passed (0 of {_points(result.possible)})."]
+    head = f"{result.task}: not passed (0 of {_points(result.possible)})."
+    found = [head, *_parts(result.feedback, 3)]
+    return found if len(found) <= LINES else [head, *_parts(result.feedback, 2)]
+
+
+def _parts(feedback, most):
+    """Each part under its label; what was called, got and expected in `most` lines at most."""
+    found = []
     for label in ("called", "got", "expected", "likely", "cure", "read"):
-        text = clean(getattr(result.feedback, label))
+        text = clean(getattr(feedback, label))
         if text:
-            head = f"  {label:<9} "
             found += textwrap.wrap(
                 text,
                 WIDTH,
-                initial_indent=head,
+                initial_indent=f"  {label:<9} ",
                 subsequent_indent=" " * 12,
-                max_lines=3 if label in ("called", "got", "expected") else 2,
+                max_lines=most if label in ("called", "got", "expected") else 2,
                 placeholder=" …",
             )
-    return found[: LINES - 1] + found[-1:] if len(found) > LINES else found
+    return found
 
 
 def _points(number):

@@ -261,7 +261,7 @@ _READABLE_TASK = Task(
             READABLE.replace("walk(messages[:after])", "walk(messages)"),
             "The limit was taken from the state at the end, not from the state at the theft.",
             "walk(messages[:after]) gives what they had read at the theft.",
-            tell=r"newest = walk\(messages\)",
+            tell=r"newest\)? = walk\w*\(messages\)",
         ),
     ),
 )
