@@ -103,6 +103,14 @@ def _is_short_and_in_order(lines):
 
 
 @EACH
+def test_what_is_special_about_a_call_is_never_cut_off(task):
+    for case in itertools.chain(*map(task.cases, range(3))):
+        called = feedback._show_call(task, case, len(case.steps) or None)
+        shown = report.TaskResult("", task.id, "", False, 0, 1, feedback=report.Feedback(called))
+        assert "".join(case.about.split()) in "".join("".join(report.lines(shown)).split())
+
+
+@EACH
 def test_no_two_mistakes_and_no_reference_are_alike(task):
     cases = task.cases(5)
 

@@ -11,6 +11,7 @@ import re
 from x3dhlab.grading import advice, judge, plain, report, sequence
 from x3dhlab.grading.report import Feedback
 
+CALL = 210  # characters of a call: three lines, and what is special about it is never cut off
 _DELEGATED = (
     "The answer hands the step to the package. The task is to write the step itself.",
     "An answer may use {modules} of the package, and nothing else.",
@@ -92,7 +93,10 @@ def _last_step(got, wanted):
 
 def _show_call(task, case, last):
     if last is None:
-        return f"{task.function}({_show_arguments(task, case)}), {case.about}"
+        shown = _show_arguments(task, case)
+        room = CALL - len(task.function) - len(case.about)
+        shown = shown if len(shown) <= room else f"{shown[:room]} …"
+        return f"{task.function}({shown}), {case.about}"
     steps = [step.about for step in case.steps[:last]]
     if last == 1:
         return f"{task.function} once, {case.about}: {steps[0]}"
@@ -106,7 +110,7 @@ def _show_arguments(task, case):
 
 
 def _show_argument(value):
-    if type(value) is dict and any(type(item) is bytes for item in value.values()):
+    if type(value) is dict and any(type(item) in (bytes, dict) for item in value.values()):
         return "{…}"
     return report.show(value)
 
