@@ -72,6 +72,8 @@ def test_an_answer_that_is_not_right_is_told_until_it_is(workspace):
         assert f"{tried} (1 not right yet)" in shown
     progress.record("answer", "00.offline", {"choices": ["z"], "correct": True})
     assert tried in repr(status(workspace)) and "not right yet" not in repr(status(workspace))
+    progress.record("answer", "00.offline", {"choices": ["x"], "correct": False})  # a look around
+    assert "not right yet" not in repr(status(workspace))
 
 
 def test_a_finished_sitting_is_told(workspace):

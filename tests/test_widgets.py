@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
+from collections import Counter
 from importlib.resources import files
 from xml.etree import ElementTree
 
@@ -19,6 +21,7 @@ from x3dhlab.trace import Trace
 from x3dhlab.widgets import Option, Predict, ProtocolPlayer, Quiz, base
 from x3dhlab.widgets.holdings import held
 from x3dhlab.widgets.player import view
+from x3dhlab.widgets.questions import bank
 from x3dhlab.wire import PreKeyBundle, encode_key
 
 
@@ -522,3 +525,18 @@ def test_each_module_is_valid_javascript(name, tmp_path):
     file.write_text(base.module(name))
     result = subprocess.run(["node", "--check", file], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_no_place_holds_the_right_option_more_often():
+    places = Counter()
+    for file in sorted((files("x3dhlab") / "questions").iterdir(), key=lambda file: file.name):
+        for name, table in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            if "options" in table:
+                id = f"{file.name.removesuffix('.toml')}.{name}"
+                _, options = bank(id)
+                assert options == bank(id)[1]
+                assert {o.text for o in options} == {o["text"] for o in table["options"]}
+                places.update((len(options), n) for n, o in enumerate(options) if o.correct)
+    for length in (3, 4):
+        of_length = [places[length, place] for place in range(length)]
+        assert min(of_length) > 0 and max(of_length) < 0.6 * sum(of_length)

@@ -461,7 +461,8 @@ class Standing:
     """Where a learner is in one lesson: the tasks that passed, and whether anything was done.
 
     `predictions` and `questions` are (answered, asked), `sittings` (complete, of the lesson).
-    `wrong` counts the questions whose last answer is not right.
+    `wrong` counts the questions that were answered and never right: who was right may look
+    at the other answers.
     """
 
     lesson: Lesson
@@ -493,8 +494,9 @@ def standing(folder: Path | None) -> list[Standing]:
 def _standings(entries):
     passed = {e.name for e in entries if e.kind == "task" and _is_pass(e.value)}
     done = {kind: {e.name for e in entries if e.kind == kind} for kind in progress.KINDS}
-    last = {e.name: e.value for e in entries if e.kind == "answer"}
-    wrong = {n for n, v in last.items() if isinstance(v, dict) and v.get("correct") is False}
+    judged = [e for e in entries if e.kind == "answer" and isinstance(e.value, dict)]
+    right = {e.name for e in judged if e.value.get("correct")}
+    wrong = {e.name for e in judged if e.value.get("correct") is False} - right
     found = []
     for lesson in lessons():
         predictions, questions = _asked(lesson.number)

@@ -7,6 +7,7 @@ or the picture that a saved notebook keeps.
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.resources import files
 
 import traitlets
@@ -46,12 +47,21 @@ def entry(id: str) -> dict:
 def bank(id: str, part: str = "options", make: Callable = Option) -> tuple[str, list]:
     """The question `id` of the collection and its parts, each made by `make`.
 
-    Raises `ValueError` if there is no such question, or if it is of another kind.
+    Options are mixed, the same way each time. Raises `ValueError` if there is no such question,
+    or if it is of another kind.
     """
     table = entry(id)
     if part not in table:
         raise ValueError(f"the question {id!r} is of the kind {table['kind']!r}")
-    return table["question"], [make(**fields) for fields in table[part]]
+    parts = table[part]
+    if part == "options":
+        parts = sorted(parts, key=lambda option: _place(id, option["text"]))
+    return table["question"], [make(**fields) for fields in parts]
+
+
+def _place(id, text):
+    """Where an option stands: by chance, so that no place is right more often, yet always there."""
+    return sha256(f"{id} {text}".encode()).digest()
 
 
 class Predict(View):
