@@ -1,15 +1,16 @@
 """What lesson 08 claims: whom a KEM beside the curve stops, what it costs, and how it is lost."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
 from x3dhlab import kem, pqxdh, scenes, x3dh
-from x3dhlab.attacks import hybrid
-from x3dhlab.errors import BadSignature, InvalidField, MissingKemPreKey
+from x3dhlab.attacks import hybrid, safepost
+from x3dhlab.errors import BadSignature, DecryptionFailed, InvalidField, MissingKemPreKey
 from x3dhlab.kem import SIZES
 from x3dhlab.keys import KeyPair
-from x3dhlab.primitives import deterministic, random_bytes
+from x3dhlab.primitives import deterministic, dh, hkdf, hmac_sha256, random_bytes
 from x3dhlab.proof import stolen, verdicts
 from x3dhlab.scenes import hybrid as scene
 from x3dhlab.wire import encode_key
@@ -256,3 +257,82 @@ def test_ml_kem_binds_its_key_into_the_secret():
     mechanism, coins = kem.get("ML-KEM-768"), random_bytes(32)
     publics = [mechanism.generate().public for _ in range(2)]
     assert len({mechanism.encapsulate(public, coins=coins)[1] for public in publics}) == 2
+
+
+# The closing problem of part II
+
+
+def guess(bank, client, recorded):
+    """Of all codes, those whose receipt is the recorded one."""
+    found = []
+    for letter, receipt in recorded:
+        AD = safepost.context(bank.public, client, letter.ephemeral, letter.ciphertext)
+        DH1 = dh(client.identity.private, bank.public)
+        DH2 = dh(client.identity.private, letter.ephemeral)
+        _, R = safepost.keys(DH1, DH2, bytes(32))
+        codes = (b"%04d" % number for number in range(10_000))
+        found += [code for code in codes if hmac_sha256(R, AD + code) == receipt]
+    return found
+
+
+def open_as_the_client(bank, client, recorded):
+    return [safepost.read(client, bank.public, letter)[0] for letter, _ in recorded]
+
+
+def test_with_the_keys_of_the_curve_the_receipts_of_safepost_give_every_code():
+    assert safepost.tried(guess, "curve") == "Mallory finds 4 of 4 codes."
+
+
+@pytest.mark.parametrize("fallen", ["KEM", "nothing"])
+def test_with_the_key_of_the_kem_alone_the_receipts_give_no_code(fallen):
+    assert safepost.tried(guess, fallen) == "Mallory finds 0 of 4 codes."
+
+
+@pytest.mark.parametrize("fallen", ["curve", "KEM", "nothing"])
+def test_half_of_the_secrets_open_no_letter_of_safepost(fallen):
+    assert safepost.tried(open_as_the_client, fallen) == "Mallory is stopped: DecryptionFailed."
+
+
+def test_all_of_the_secrets_open_every_letter_so_the_judge_can_say_yes():
+    with patch.object(safepost, "_hidden", lambda pair: pair):
+        assert safepost.tried(open_as_the_client, "curve") == "Mallory finds 4 of 4 codes."
+
+
+@pytest.mark.parametrize("attack", [lambda *_: [], lambda *_: [b"no code"] * 9])
+def test_whoever_guesses_nothing_finds_nothing(attack):
+    assert safepost.tried(attack, "curve") == "Mallory finds 0 of 4 codes."
+
+
+def test_the_secret_of_the_kem_in_the_receipts_key_cures_safepost():
+    def cured(DH1, DH2, SS):
+        infos = (safepost.LABEL + b" code", safepost.LABEL + b" receipt")
+        terms = x3dh.F + DH1 + DH2 + SS
+        return [hkdf(terms, salt=bytes(32), info=info, length=32) for info in infos]
+
+    with patch.object(safepost, "keys", cured):
+        assert safepost.tried(guess, "curve") == "Mallory finds 0 of 4 codes."
+        test_a_receipt_of_safepost_tells_that_this_code_was_read()
+
+
+def test_a_receipt_of_safepost_tells_that_this_code_was_read():
+    bank, client = KeyPair.generate(), safepost.Client()
+    posted = [safepost.post(bank, client, code) for code in (b"0042", b"0042", b"0043")]
+    assert len({receipt for _, receipt in posted}) == 3
+    for (letter, receipt), code in zip(posted, (b"0042", b"0042", b"0043"), strict=True):
+        assert safepost.read(client, bank.public, letter) == (code, receipt)
+
+
+def test_a_letter_of_safepost_from_somebody_else_or_in_two_parts_is_refused():
+    bank, client, mallory = KeyPair.generate(), safepost.Client(), KeyPair.generate()
+    one, two = (safepost.post(bank, client, b"0042")[0] for _ in range(2))
+    pretended = KeyPair(mallory.private, bank.public)
+    for letter in (
+        safepost.post(mallory, client, b"0666")[0],
+        safepost.post(pretended, client, b"0666")[0],
+        replace(one, ciphertext=two.ciphertext),
+        replace(one, ephemeral=two.ephemeral),
+        replace(one, sealed=two.sealed),
+        replace(one, ephemeral=one.ephemeral[:31] + bytes([one.ephemeral[31] | 128])),
+    ):
+        with pytest.raises(DecryptionFailed):
+            safepost.read(client, bank.public, letter)
