@@ -84,6 +84,29 @@ def test_guessing_and_reduction_find_the_key_behind_the_noise(attack):
         assert lattice.fits(key.A, key.t, found.secret)
 
 
+def found_from_copies(key, copies):
+    """What the lesson's Mallory finds from the middle value of each equation."""
+    again = [
+        [lattice.dot(row, key.s) + lattice.short(1)[0] for row in key.A] for _ in range(copies)
+    ]
+    middle = [sorted(values)[copies // 2] for values in zip(*again, strict=True)]
+    return lattice.eliminate(key.A, middle).secret
+
+
+def test_noise_that_is_made_anew_for_one_key_averages_out():
+    usable = [key for key in keys(4) if lattice.eliminate(key.A, key.t).secret]
+    few, many = ([found_from_copies(k, copies) == k.s for k in usable] for copies in (1, 99))
+    assert sum(few) < len(usable) / 4 and all(many)
+
+
+@pytest.mark.parametrize(("n", "arrives"), [(8, True), (12, False)])
+def test_a_larger_size_can_pass_the_border_with_the_same_noise(n, arrives):
+    zeros, ones = [[0] * n for _ in range(n)], [1] * n
+    key = lattice.ToyKey(zeros, t=ones, s=ones, e=ones)
+    u, v = [-1] * n, lattice.dot(key.t, ones) + 1  # y and e2 are 1, e1 is -1, and the bit is 0
+    assert (lattice.decrypt_bit(key, u, v) == 0) == arrives
+
+
 def test_only_a_vector_that_leaves_small_numbers_fits():
     key = lattice.generate(8)
     other = [-key.s[0] or 1, *key.s[1:]]
