@@ -12,6 +12,14 @@ SANDBOXED = folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	JUPYTER_CONFIG_DIR="$$folder/config" JUPYTER_DATA_DIR="$$folder/data" \
 	JUPYTER_RUNTIME_DIR="$$folder/runtime" MPLCONFIGDIR="$$folder/matplotlib" &&
 
+NBVAL := -m pytest -n 2 --dist loadfile -p tests.nbval_history --nbval --nbval-current-env \
+	--nbval-cell-timeout 60 --nbval-sanitize-with tests/nbval.ini
+
+# Lessons that use a KEM run again over each further library that is here: the same outputs.
+KEM_NOTEBOOKS = $$(grep -lE 'kem|pqxdh|triple_ratchet' notebooks/[0-9]*.ipynb solutions/*.ipynb)
+KEM_LIBRARIES = $$($(BIN)/python -c "from x3dhlab import kem; \
+	print(*list(dict.fromkeys(name for _, name in kem.available()))[1:])")
+
 .PHONY: help lab test test-full notebooks clean
 
 help:
@@ -52,10 +60,12 @@ test: $(VENV)/test.stamp
 	@$(BIN)/python -m x3dhlab.authoring --check
 	@$(BIN)/python -m pytest tests/test_notebooks.py
 	@echo "[5/6] notebooks give the saved outputs again"
-	@$(SANDBOXED) $(BIN)/python -m pytest -n 2 --dist loadfile -p tests.nbval_history \
-		--nbval --nbval-current-env --nbval-cell-timeout 60 \
-		--nbval-sanitize-with tests/nbval.ini \
-		notebooks solutions
+	@$(SANDBOXED) $(BIN)/python $(NBVAL) notebooks solutions
+	@for library in $(KEM_LIBRARIES); do \
+		echo "      and again, with X3DHLAB_KEM=$$library"; \
+		( $(SANDBOXED) X3DHLAB_KEM=$$library $(BIN)/python $(NBVAL) $(KEM_NOTEBOOKS) ) \
+			|| exit 1; \
+	done
 	@echo "[6/6] browser: JupyterLab in Chromium"
 	@if .ci/chromium >/dev/null; then \
 		$(BIN)/python -m pytest -n 2 --dist loadfile -m "browser and not full"; \

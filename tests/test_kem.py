@@ -273,6 +273,15 @@ def test_a_preferred_library_holds_inside_its_block_only():
     assert kem.get("ML-KEM-768").backend == usual
 
 
+def test_the_environment_puts_a_library_first_where_it_has_the_algorithm(monkeypatch):
+    default = kem.get("ML-KEM-768").backend
+    monkeypatch.setenv(kem.FIRST, "kyber-py")
+    assert kem.get("ML-KEM-768").backend == "kyber-py" != default
+    monkeypatch.setenv(kem.FIRST, "cryptography")
+    assert kem.get("Kyber-768").backend != "cryptography"
+    assert kem.get("ML-KEM-768", "kyber-py").backend == "kyber-py"
+
+
 def test_a_preferred_library_that_lacks_the_algorithm_is_no_silent_fallback():
     with kem.using("cryptography"), pytest.raises(Unavailable):
         kem.get("Kyber-768")

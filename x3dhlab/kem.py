@@ -31,6 +31,8 @@ SEED_LENGTH = 64  # FIPS 203 §7.1: d ‖ z
 COINS_LENGTH = 32  # FIPS 203 §7.2: m
 SECRET_LENGTH = 32
 
+FIRST = "X3DHLAB_KEM"  # the environment variable that names the library to take first
+
 _preferred = ContextVar("x3dhlab_kem_backend", default=None)
 
 
@@ -138,6 +140,7 @@ class Kem:
 def get(algorithm: str, backend: str | None = None) -> Kem:
     """The KEM of that name over `backend`, or over the fastest library that is there.
 
+    The environment variable X3DHLAB_KEM puts another library first, where it has the algorithm.
     Raises `Unavailable` with what there is instead.
     """
     if algorithm not in SIZES:
@@ -145,8 +148,9 @@ def get(algorithm: str, backend: str | None = None) -> Kem:
             f"no KEM is called {algorithm!r}: there are {', '.join(SIZES)}", algorithm=algorithm
         )
     backend = backend or _preferred.get()
-    for name, library in _LIBRARIES.items():
-        if backend in (None, name) and algorithm in library.algorithms():
+    first = os.environ.get(FIRST, "")
+    for name in sorted(_LIBRARIES, key=lambda name: name != first):
+        if backend in (None, name) and algorithm in _LIBRARIES[name].algorithms():
             return Kem(algorithm, name)
     raise Unavailable(
         f"{algorithm} is not available over {backend or 'any installed library'}",
