@@ -1,18 +1,27 @@
 """What lesson 06 claims: sizes, the rules of an inbox, strict reading, and the closing problem."""
 
+import itertools
+import random
 from dataclasses import replace
 
 import pytest
 
 from x3dhlab import plots, prekeys, scenes
 from x3dhlab.attacks import inbox, letterbox
-from x3dhlab.errors import BadSignature, DecryptionFailed, TrailingBytes, UnknownPreKey
+from x3dhlab.errors import (
+    BadSignature,
+    DecryptionFailed,
+    InvalidField,
+    TrailingBytes,
+    UnknownPreKey,
+)
 from x3dhlab.keys import KeyPair
 from x3dhlab.party import LocalTransport, Party
 from x3dhlab.primitives import check_canonical, dh, sign
 from x3dhlab.scenes.first_message import _DELIVERIES
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.trace import record
+from x3dhlab.widgets import Order
 from x3dhlab.wire import InitialMessage, encode_key
 
 LENGTHS = (5, 100, 400, 999)
@@ -50,7 +59,7 @@ def test_design_e_adds_60_bytes_and_a_third(length, raw, text):
 def only_sk_stops_both(outcome):
     copy, rewritten = 1, 2
     return (
-        not any(outcome["X3DH §3.4, record of SK"])
+        not any(outcome["record from SK (X3DH §4.2)"])
         and outcome["record of bytes (design B)"] == [place == rewritten for place in range(4)]
         and outcome["no record"] == [place in (copy, rewritten) for place in range(4)]
         and outcome["burns first (design C)"] == [True, False, False, False]
@@ -73,8 +82,44 @@ def test_a_rewritten_key_is_other_bytes_and_the_same_secret(way):
     assert way(pair.public) != pair.public
     assert dh(other.private, way(pair.public)) == dh(other.private, pair.public)
     check_canonical(pair.public, "key")
-    with pytest.raises(Exception, match="second way"):
+    with pytest.raises(Exception, match="honest phone"):
         check_canonical(way(pair.public), "key")
+
+
+def is_refused(value):
+    try:
+        check_canonical(value, "key")
+    except InvalidField:
+        return True
+    return False
+
+
+def test_about_one_value_in_16_is_a_key_that_an_honest_phone_can_make():
+    rng = random.Random("lesson 06")
+    values = [rng.randbytes(31) + bytes([rng.randrange(128)]) for _ in range(2000)]
+    honest = [KeyPair.from_private(rng.randbytes(32)).public for _ in range(50)]
+    assert 2000 / 20 < 2000 - sum(map(is_refused, values)) < 2000 / 13
+    assert not any(map(is_refused, honest))
+
+
+@pytest.mark.parametrize("record_of", ["SK", "bytes", "none"])
+def test_a_replay_with_a_one_time_key_is_refused_under_all_rules(record_of):
+    for burn_first, unknown_is_none in itertools.product((False, True), repeat=2):
+        rules = inbox.Rules(burn_first, record_of, unknown_is_none)
+        assert not inbox.replay(rules, one_time=True).succeeded
+
+
+def test_the_record_may_be_asked_before_or_after_the_text_is_opened():
+    puzzle = Order("06.bob-steps")
+    options = puzzle.asked["options"]
+    words = ("read", "find", "compute", "ask", "open", "burn")
+    read, find, compute, ask, opens, burn = (
+        next(number for number, text in enumerate(options) if text.startswith(word))
+        for word in words
+    )
+    assert puzzle.answer([read, find, compute, ask, opens, burn])
+    assert puzzle.answer([read, find, compute, opens, ask, burn])
+    assert not puzzle.answer([read, find, compute, opens, burn, ask])
 
 
 def test_a_burnt_key_stops_a_replay_without_any_record():

@@ -168,7 +168,9 @@ def check_canonical(public: bytes, name: str) -> bytes:
         canonical = False
     if not canonical:
         raise InvalidField(
-            f"{name} is a second way to write a key", step="RFC 7748 §5", public=public.hex()
+            f"{name} is no public key that an honest phone makes",
+            step="RFC 7748 §5",
+            public=public.hex(),
         )
     return public
 

@@ -194,7 +194,7 @@ def order_mixup(recipe: Recipe, here: Situation, *, one_side: bool) -> Try:
             facts,
         )
     sentence = (
-        "Alice and Bob agree, so their own tests pass. Nobody else can read them."
+        "Alice and Bob agree, so their own tests pass. A program without this change reads nothing."
         if partner
         else "Bob can read nothing that Alice sends, so no attack has a message to start from."
     )

@@ -214,7 +214,7 @@ ATTACKS = {
 }
 
 DESIGNS = {
-    "X3DH §3.4, record of SK": Rules(),
+    "record from SK (X3DH §4.2)": Rules(),
     "burns first (design C)": Rules(burn_first=True),
     "no record": Rules(record="none"),
     "record of bytes (design B)": Rules(record="bytes"),

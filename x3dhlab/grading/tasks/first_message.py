@@ -278,6 +278,8 @@ _PARSE_INITIAL = Task(
     ),
 )
 
+_NOBODY = "Lesson 06, “A number that nobody knows”; X3DH §3.4"
+
 # x3dh.respond
 
 _AGREE_PARTS = '''
@@ -397,6 +399,32 @@ def _derived(key_material):
 
 _UNKNOWN = '            raise UnknownPreKey("no such one-time prekey")\n'
 
+_UNKNOWN_NUMBERS = generic.variants(
+    RESPOND,
+    (
+        "unknown key taken for none",
+        "An unknown one-time prekey counts as none. DH4 is dropped without a word, and the "
+        "secret is weaker or wrong.",
+        "None means no key. A number that is not in the dict is an UnknownPreKey.",
+        (
+            "        if number not in one_time_prekeys:\n" + _UNKNOWN,
+            "",
+        ),
+        ("if number is not None:", "if number in one_time_prekeys:"),
+    ),
+    (
+        "zeros for an unknown key",
+        "An unknown one-time prekey gives a DH4 of zeros. The answer must be a refusal.",
+        "Raise UnknownPreKey when the number is not in the dict.",
+        (
+            _UNKNOWN,
+            "            return respond(identity_private, identity_public, "
+            "signed_prekeys, one_time_prekeys, {**message, 'one_time_prekey_id': None}) | "
+            "{'secret': kdf([*dhs, bytes(32)])}\n",
+        ),
+    ),
+)
+
 _RESPOND = Task(
     id="x3dh.respond",
     lesson="06",
@@ -431,35 +459,14 @@ _RESPOND = Task(
         generic.changed_argument(
             "respond", RESPOND, "arguments[3].pop(arguments[4]['one_time_prekey_id'], None)"
         ),
+        *(replace(mistake, section=_NOBODY) for mistake in _UNKNOWN_NUMBERS),
         *generic.variants(
             RESPOND,
-            (
-                "unknown key taken for none",
-                "An unknown one-time prekey counts as none. DH4 is dropped without a word, and the "
-                "secret is weaker or wrong.",
-                "None means no key. A number that is not in the dict is an UnknownPreKey.",
-                (
-                    "        if number not in one_time_prekeys:\n" + _UNKNOWN,
-                    "",
-                ),
-                ("if number is not None:", "if number in one_time_prekeys:"),
-            ),
             (
                 "number 0 taken for none",
                 "The number 0 counts as no key, because 0 is false in Python.",
                 "Test `number is not None`.",
                 ("if number is not None:", "if number:"),
-            ),
-            (
-                "zeros for an unknown key",
-                "An unknown one-time prekey gives a DH4 of zeros. The answer must be a refusal.",
-                "Raise UnknownPreKey when the number is not in the dict.",
-                (
-                    _UNKNOWN,
-                    "            return respond(identity_private, identity_public, "
-                    "signed_prekeys, one_time_prekeys, {**message, 'one_time_prekey_id': None}) | "
-                    "{'secret': kdf([*dhs, bytes(32)])}\n",
-                ),
             ),
             (
                 "DH4 as zeros",
@@ -737,6 +744,17 @@ _RECORDS = generic.variants(
     ),
 )
 
+_UNKNOWN_TO_NONE = generic.variants(
+    ACCEPT,
+    (
+        "unknown key taken for none",
+        "A message that names an unknown key is opened without DH4. Its sender chose how "
+        "weak the secret is.",
+        "Raise UnknownPreKey when the number is not in the dict.",
+        (_CHECK_NUMBER, ""),
+    ),
+)
+
 _ACCEPT_ONCE = Task(
     id="inbox.accept_once",
     lesson="06",
@@ -776,6 +794,7 @@ _ACCEPT_ONCE = Task(
         generic.hex_for_bytes("accept_once", ACCEPT),
         *(replace(mistake, section=_AGAIN) for mistake in _REPLAYS),
         *(replace(mistake, section=_RESPELT) for mistake in _RECORDS),
+        *(replace(mistake, section=_NOBODY) for mistake in _UNKNOWN_TO_NONE),
         *generic.variants(
             ACCEPT,
             (
@@ -793,13 +812,6 @@ _ACCEPT_ONCE = Task(
                 "Make a new dict and a new list for the inbox to keep.",
                 (_LEFT, '    one_time.pop(number, None)\n    inbox["seen"].append(mark)\n'),
                 ('{"one_time_prekeys": left, "seen": [*inbox["seen"], mark]}', "inbox"),
-            ),
-            (
-                "unknown key taken for none",
-                "A message that names an unknown key is opened without DH4. Its sender chose how "
-                "weak the secret is.",
-                "Raise UnknownPreKey when the number is not in the dict.",
-                (_CHECK_NUMBER, ""),
             ),
             (
                 "number 0 taken for none",

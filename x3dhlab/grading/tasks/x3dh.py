@@ -223,6 +223,7 @@ SWAPPED = (
 ZERO_DH4 = (
     "Zeros stand in for the missing DH4. A server can then give out a key that makes DH4 zero.",
     "Without a one-time prekey there is no DH4: leave the value out.",
+    "Lesson 04, “Alice's four”; X3DH §3.3",
 )
 NO_DH4 = (
     "The one-time prekey is never used, so DH4 is missing even when the bundle has one.",
