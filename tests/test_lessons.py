@@ -175,5 +175,7 @@ def test_no_damaged_bit_goes_unnoticed():
     for position in range(48):
         experiment.set(position=position)
         assert experiment.outcome["verdict"] == "holds"
+    experiment.set(position=50)
+    assert ["damaged", "byte 2: counted on from byte 0"] in experiment.outcome["facts"]
     experiment.set(damage=False)
     assert ["Bob reads", "short"] in experiment.outcome["facts"]

@@ -27,6 +27,17 @@ def test_five_bits_of_a_private_key_do_not_count_and_one_of_a_public_key():
     assert uncounted_bits("public") == [255]
 
 
+def test_no_single_bit_of_a_signed_prekey_or_its_signature_can_change():
+    pair, signed = KeyPair.generate(), encode_key(KeyPair.generate().public)
+    both = signed + sign(pair.private, signed)
+    for bit in range(8 * len(both)):
+        damaged = (int.from_bytes(both, "big") ^ 1 << bit).to_bytes(len(both), "big")
+        with pytest.raises(BadSignature):
+            verify(pair.public, damaged[:33], damaged[33:])
+    verify(pair.public, both[:33], both[33:])
+    assert 8 * len(both) == 776
+
+
 def test_the_ladder_agrees_with_the_library_and_lacks_its_refusal():
     a, b = KeyPair.generate(), KeyPair.generate()
     assert ladder(a.private, b.public) == dh(a.private, b.public)

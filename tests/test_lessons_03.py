@@ -79,6 +79,27 @@ def test_a_threshold_that_covers_the_phones_sleep_leaves_nobody_without_a_key():
     assert live(Rule(low=61, every=60)).without_key == 0
 
 
+def test_fifty_keys_for_sixty_requests_reach_90_and_are_used_up_after_the_figures_end():
+    rule = Rule(low=60, fixed=50, every=60)
+    assert (live(rule).refilled_to, live(rule).without_key) == (90, 0)
+    assert live(rule, requests=480).without_key > 0
+
+
+def test_a_higher_target_does_not_cure_a_low_threshold():
+    assert live(Rule(low=20, target=200, every=60)).without_key > 0
+    assert live(Rule(low=61, target=200, every=60)).without_key == 0
+
+
+def test_a_control_without_effect_says_so():
+    refilling, draining = scenes.refill_rule(), scenes.drain_the_pool()
+    amount = ["the same number", "not used: the phone fills up"]
+    accounts = ["accounts", "they change nothing while there is no limit"]
+    assert amount not in refilling.outcome["facts"] and accounts in draining.outcome["facts"]
+    refilling.set(how="fill up to 100")
+    draining.set(limit=True)
+    assert amount in refilling.outcome["facts"] and accounts not in draining.outcome["facts"]
+
+
 def test_the_refill_rule_runs_again_at_every_change():
     experiment = scenes.refill_rule()
     assert "69" in experiment.outcome["sentence"]
@@ -103,6 +124,30 @@ def test_design_bs_reply_carries_the_whole_pool():
     assert len(reply["one_time"]) == 100
     assert key in reply["one_time"]
     assert leaky.get_and_pop("Bob")[1] != key
+
+
+class Watched(dict):
+    """A store's bundles, which may be touched only while the lock is held."""
+
+    def __init__(self, bundles, lock):
+        super().__init__(bundles)
+        self.lock = lock
+
+    def __getitem__(self, name):
+        assert self.lock.locked()
+        return super().__getitem__(name)
+
+    def __setitem__(self, name, bundle):
+        assert self.lock.locked()
+        super().__setitem__(name, bundle)
+
+
+def test_the_leak_comes_with_a_lock_around_every_step():
+    leaky, _ = leaky_reply()
+    leaky._bundles = Watched(leaky._bundles, leaky._lock)
+    reply, _ = leaky.get_and_pop("Bob")
+    assert len(reply["one_time"]) == 99
+    assert not leaky._lock.locked()
 
 
 def test_the_course_store_puts_exactly_one_key_into_a_reply():

@@ -7,6 +7,7 @@ low, or first messages that do not open.
 """
 
 import sqlite3
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -22,12 +23,13 @@ from x3dhlab.wire import BATCH_LIMIT, PreKeyBundle
 class LeakyStore:
     """Design B's sample in our own words: take the first key of a pool, and return its bundle.
 
-    The reply is the object from before the change, so that it carries the whole pool. The sample
-    does this under a lock, which changes nothing here.
+    The reply is the object from before the change, so that it carries the whole pool. The lock
+    changes nothing about that.
     """
 
     def __init__(self):
         self._bundles: dict[str, dict] = {}
+        self._lock = threading.Lock()
 
     def put(self, name: str, bundle: dict) -> None:
         """Store a bundle whose `one_time` is the list of (number, public key)."""
@@ -35,12 +37,13 @@ class LeakyStore:
 
     def get_and_pop(self, name: str) -> tuple[dict, tuple | None]:
         """The bundle, and one key out of it."""
-        bundle = self._bundles[name]
-        pool = bundle["one_time"]
-        if not pool:
-            return bundle, None
-        self._bundles[name] = {**bundle, "one_time": pool[1:]}
-        return bundle, pool[0]
+        with self._lock:
+            bundle = self._bundles[name]
+            pool = bundle["one_time"]
+            if not pool:
+                return bundle, None
+            self._bundles[name] = {**bundle, "one_time": pool[1:]}
+            return bundle, pool[0]
 
 
 def use_first(bundle: PreKeyBundle, number: int, public: bytes, ring) -> str:

@@ -31,7 +31,8 @@ def flip_a_bit(text: str = "Pay 10 euros to Eve", position: int = 0) -> Experime
         place = position % len(sealed)
         if damage:
             sealed[place] ^= 1
-        facts = {"sealed bytes": len(sealed), "damaged": f"byte {place}" if damage else "none"}
+        where = f"byte {place}" + ("" if place == position else ": counted on from byte 0")
+        facts = {"sealed bytes": len(sealed), "damaged": where if damage else "none"}
         try:
             opened = open_sealed(key, bytes(sealed), b"")
         except DecryptionFailed as refusal:

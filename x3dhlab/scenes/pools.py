@@ -29,6 +29,8 @@ def refill_rule() -> Experiment:
             "highest level after a refill": life.refilled_to,
             "requests without a one-time key": life.without_key,
         }
+        if how == fill:
+            facts["the same number"] = "not used: the phone fills up"
         if life.without_key:
             return Outcome(FALLS, f"{life.without_key} people got no one-time key.", facts)
         if life.refills and life.refilled_to < rule.target:
@@ -74,6 +76,8 @@ def drain_the_pool() -> Experiment:
             "keys left when Alice comes": drained.left,
             "Alice gets a one-time key": "yes" if got else "no",
         }
+        if not limit:
+            facts["accounts"] = "they change nothing while there is no limit"
         if got:
             return Outcome(HOLDS, "Alice writes, with all four terms.", facts)
         if client == strict:
