@@ -222,13 +222,24 @@ def test_a_right_answer_is_told_what_it_was_tried_on():
     assert "Tried on: a random key; a key that begins with 05; a value of 33 bytes;" in result.why
 
 
+def test_two_mistakes_at_once_get_a_cause_for_each_wrong_entry():
+    task = TASKS["goal.properties"]
+    mistakes = (' and scenario["compared"],', ","), (" and kept", "")
+    result = judged(generic.replaced(task.reference, *mistakes), task)
+    assert (result.passed, result.mistake) == (False, "")
+    assert "name_proven: it takes a secret with Bob" in result.feedback.got
+    assert "agreed:" not in result.feedback.got
+    assert "may be two at once" in result.feedback.likely and result.feedback.cure
+
+
 def test_where_the_right_value_solves_the_task_only_its_digest_is_shown():
     withheld = [task for task in TASKS.values() if task.withheld]
     assert {task.id for task in withheld} == {"cast.who_stores", "goal.properties"}
     for task in withheld:
         result = judged(corpus.lazy(task, "empty dict"), task)
         assert re.fullmatch(
-            "another value; it is not shown. Its salted digest is [0-9a-f]{8}, and yours .{8}",
+            "another value; it is not shown. Its salted digest is [0-9a-f]{8}, and yours .{8} "
+            "[(]a short fingerprint .*[)]",
             result.feedback.expected,
         )
         assert "were expected" not in result.feedback.likely

@@ -185,7 +185,8 @@ def _show_digests(case, wanted, got):
     ours = _digest(case, wanted.value)
     theirs = _digest(case, got.value) if got and not got.error else ""
     yours = f", and yours {theirs}" if theirs else ""
-    return f"another value; it is not shown. Its salted digest is {ours}{yours}"
+    text = f"another value; it is not shown. Its salted digest is {ours}{yours}"
+    return f"{text} (a short fingerprint of inputs and value: equal values have equal ones)"
 
 
 def _digest(case, value):
@@ -282,9 +283,13 @@ def _value_advice(task, case, got, wanted, everywhere):
     if ours in (bytes, list) and not task.withheld and len(wanted.value) != len(got.value):
         unit = "bytes" if ours is bytes else "values"
         return f"{len(got.value)} {unit} came back, {len(wanted.value)} were expected.", _COUNT
-    return "", ""
+    return _ENTRIES if ours is dict else ("", "")
 
 
+_ENTRIES = (
+    "No single known mistake gives these results; there may be two at once.",
+    "Take the entries that differ one by one: correct one, and check again.",
+)
 _CONVERT = "Look at the value after `return`, and print its type."
 _COUNT = "Print the length of each part; one is missing, doubled or in another form."
 

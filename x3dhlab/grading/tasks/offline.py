@@ -50,7 +50,7 @@ _WHO_STORES = Task(
         "a handshake used it and its first message was read. Return the places that hold it: "
         '[], ["device"] or ["device", "server"]. "device" is its owner\'s phone, "server" the '
         "prekey server. Both halves of an ephemeral key stay off the server: the public one "
-        "travels inside the message. Nobody has rotated a key yet."
+        "travels inside the message. Nobody has replaced a key yet."
     ),
     why="Private halves never leave the device, and what is used once is deleted everywhere.",
     points=2,
@@ -115,7 +115,7 @@ _WHO_STORES = Task(
             (
                 "signed prekey used once",
                 "The signed prekey is deleted after one handshake. It is shared by many.",
-                "SPK serves everybody until it is rotated; only OPK and EK are used once.",
+                "SPK serves everybody until it is replaced; only OPK and EK are used once.",
                 ('in ("OPK", "EK")', 'in ("SPK", "OPK", "EK")'),
             ),
             (
@@ -163,6 +163,25 @@ def properties(scenario):
         "thief_reads": agreed and scenario["stolen_later"] and kept,
     }
 """
+
+
+_CAUSES = {
+    "agreed": "ask whether the method starts, and whose public key each of the two got",
+    "server_reads": "it reads what is written to its own keys, unless a comparison stopped Alice",
+    "name_proven": "it takes a secret with Bob and a comparison, both",
+    "thief_reads": "he needs a private key that is still on the phone, and a secret with Bob",
+}
+
+
+def explain_properties(case: Case, got) -> str:
+    """For each wrong entry, what to ask."""
+    space: dict = {}
+    exec(PROPERTIES, space)
+    right = space["properties"](*case.arguments)
+    if type(got) is not dict:
+        return ""
+    wrong = [name for name in right if name in got and got[name] is not right[name]]
+    return "; ".join(f"{name}: {_CAUSES[name]}" for name in wrong)
 
 
 def properties_cases(seed: int) -> list[Case]:
@@ -222,6 +241,7 @@ _PROPERTIES = Task(
     ),
     reference=PROPERTIES,
     cases=properties_cases,
+    explain=explain_properties,
     mistakes=(
         generic.nothing_returned("properties", PROPERTIES),
         generic.changed_argument("properties", PROPERTIES, "arguments[0].clear()"),
