@@ -134,6 +134,24 @@ def test_the_keyboard_brings_cards_to_their_places(opened, server):
     assert saved(server)[-1]["pairs"] == {"IK": "never used", "OPK": "used once"}
 
 
+def test_the_cards_come_before_their_places(opened):
+    page, (_, match, _) = opened
+    keys = match.locator("[data-key]").evaluate_all("all => all.map(e => e.dataset.key)")
+    assert keys == ["card-0", "card-1", "card-2", "row-0", "row-1"]
+
+
+def test_a_live_region_speaks_the_verdict(opened):
+    page, (order, match, _) = opened
+    for number in range(2):
+        match.locator(".z-card").first.click()
+        match.locator(f'[data-key="row-{number}"]').click()
+    check(match, "of 2")
+    check(order, "stand")
+    for question in (order, match):
+        verdict = question.locator(".q-verdict").inner_text()
+        assert question.get_by_role("status").filter(has_text=verdict).count() == 1
+
+
 def test_a_card_is_dragged_replaced_and_taken_back(opened):
     page, (_, match, _) = opened
     slots, cards = match.locator(".z-slot"), match.locator(".z-card")

@@ -9,12 +9,14 @@ pytestmark = [
 ]
 
 CELLS = (
-    "from x3dhlab.widgets import Quiz, Option",
+    "from x3dhlab.widgets import Check, Experiment, Quiz, Option, Outcome",
     *(
         f"Quiz('t.{name}', 'Which one, {name}?', [Option('this', True, 'Yes.'), "
         "Option('that', why='No.', cell='Some heading')])"
         for name in ("first", "second")
     ),
+    """Experiment("Lamp", [Check("on", "Light")],
+    lambda on: Outcome("note", "It is bright." if on else "It is dark."))""",
 )
 
 
@@ -51,3 +53,13 @@ def test_shift_and_enter_does_not_answer_again(page):
     page.keyboard.press("Shift+Enter")
     page.get_by_label("this", exact=True).nth(1).focus()
     assert question.locator(".q-feedback").inner_text() == ""
+
+
+def test_a_live_region_speaks_the_verdict(page):
+    question = page.locator(".x3dh-question").first
+    question.get_by_label("that", exact=True).check()
+    question.get_by_role("button", name="Check").click()
+    question.get_by_role("status").filter(has_text="Not this.").wait_for()
+    experiment = page.locator(".x3dh-experiment")
+    experiment.get_by_label("Light").check()
+    experiment.get_by_role("status").filter(has_text="It is bright.").wait_for()

@@ -2,7 +2,7 @@
 
 function render({ model, el }) {
   const root = rootOf(el, "experiment", `Experiment: ${model.get("title")}`);
-  const outcome = h("div", { class: "e-outcome", "aria-live": "polite", "aria-atomic": "true" });
+  const outcome = h("div", { class: "e-outcome", role: "status" });
   const live = h("div", { class: "q-status", role: "status" });
   const group = `experiment-${root.dataset.number}`;
   const inputs = {};

@@ -5,10 +5,10 @@ function render({ model, el }) {
   const { lefts, options, again } = asked;
   const root = rootOf(el, "question", `Match: ${asked.question}`);
   const live = h("div", { class: "q-status", role: "status" });
-  const feedback = h("div", { class: "q-feedback", "aria-live": "polite" });
+  const feedback = h("div", { class: "q-feedback", role: "status" });
   const rows = h("ul", { class: "z-rows" });
   const pool = h("ul", { class: "z-pool", "aria-label": "Cards", "data-drop": "pool" });
-  const table = h("div", { class: "z-match" }, rows, pool);
+  const table = h("div", { class: "z-match" }, pool, rows);
   const check = h("button", { type: "button", class: "x3dh-button primary", onclick: send }, "Check");
   let chosen = lefts.map(() => null);
   let meanings = null;

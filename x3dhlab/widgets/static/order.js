@@ -7,7 +7,7 @@ function render({ model, el }) {
   const root = rootOf(el, "question", `Order: ${asked.question}`);
   const live = h("div", { class: "q-status", role: "status" });
   const list = h("ol", { class: "z-order" });
-  const feedback = h("div", { class: "q-feedback", "aria-live": "polite" });
+  const feedback = h("div", { class: "q-feedback", role: "status" });
   const check = h("button", { type: "button", class: "x3dh-button primary", onclick: send }, "Check");
   let order = asked.options.map((_, number) => number);
   let marks = null;

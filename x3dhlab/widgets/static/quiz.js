@@ -6,7 +6,7 @@ function render({ model, el }) {
   const group = `quiz-${root.dataset.number}`;
   const chosen = new Set();
   const live = h("div", { class: "q-status", role: "status" });
-  const feedback = h("div", { class: "q-feedback", "aria-live": "polite" });
+  const feedback = h("div", { class: "q-feedback", role: "status" });
   const check = h("button", { type: "button", class: "x3dh-button primary", onclick: send }, "Check");
   const labels = asked.options.map((text, number) => {
     const input = h("input", {
