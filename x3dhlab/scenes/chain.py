@@ -51,7 +51,7 @@ def steal_from_a_chain() -> Experiment:
             Choose("rule", "Message keys come from", tuple(chains.RULES), chains.TWO_CONSTANTS),
             Choose("what", "The thief gets", (chains.MEMORY, chains.LOG), chains.MEMORY),
             Number("after", "after message", 0, chains.COUNT, 4),
-            Check("kept", "The phone keeps used keys (its memory; a log has one key)", False),
+            Check("kept", "The phone keeps used keys (not in the log)", False),
         ],
         run,
     )
