@@ -67,7 +67,7 @@ def record_now_read_later() -> Experiment:
         Choose("protocol", "Handshake", tuple(PROTOCOLS), "X3DH"),
         Choose("pool", "Bob's pool of one-time prekeys", ("has keys", "is empty"), "has keys"),
         Check("curve", "Mallory gets every private key of the curve", True),
-        Check("ring", "Mallory steals Bob's prekeys afterwards", False),
+        Check("ring", "Mallory steals IK_B and Bob's prekeys", False),
     ]
     return Experiment("A recording, and what somebody gets years later", controls, run)
 
