@@ -231,6 +231,24 @@ def test_permutations_of_one_chain_find_one_fault_and_both_directions_find_three
     assert broken_by(any_order) == {NOTHING_KEPT, ONE_CHAIN, DESIGN_C}
 
 
+def test_short_lists_and_another_spelling_find_three_as_well():
+    pairs = st.tuples(st.sampled_from("AB"), st.integers(0, 5))
+    generated = settings(quiet, max_examples=100, phases=[Phase.generate])
+
+    @generated
+    @given(order=st.lists(pairs, max_size=8))
+    def nothing_is_lost(make, order):
+        assert not ratchets.talk(order, make)
+
+    @generated
+    @given(order=st.lists(pairs, max_size=8))
+    def no_text_is_unread(make, order):
+        assert len(ratchets.talk(order, make)) == 0
+
+    for check in (nothing_is_lost, no_text_is_unread):
+        assert broken_by(check) == {NOTHING_KEPT, ONE_CHAIN, DESIGN_C}
+
+
 def test_used_keys_are_found_in_the_state_that_keeps_them():
     def used_keys_are_gone(make):
         alice, bob = make()
