@@ -10,7 +10,8 @@ DIR ?=
 SANDBOXED = folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	export TMPDIR="$$folder" IPYTHONDIR="$$folder/ipython" \
 	JUPYTER_CONFIG_DIR="$$folder/config" JUPYTER_DATA_DIR="$$folder/data" \
-	JUPYTER_RUNTIME_DIR="$$folder/runtime" MPLCONFIGDIR="$$folder/matplotlib" &&
+	JUPYTER_RUNTIME_DIR="$$folder/runtime" MPLCONFIGDIR="$$folder/matplotlib" \
+	HYPOTHESIS_STORAGE_DIRECTORY="$$folder/hypothesis" &&
 
 NBVAL := -m pytest -n 2 --dist loadfile -p tests.nbval_history --nbval --nbval-current-env \
 	--nbval-cell-timeout 60 --nbval-sanitize-with tests/nbval.ini

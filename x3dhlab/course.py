@@ -571,7 +571,7 @@ def _say(text):
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The variables that keep Jupyter, IPython and matplotlib inside the workspace."""
+    """The variables that keep what Jupyter and other tools write inside the workspace."""
     hidden = _hidden(Path(folder).absolute())
     return {
         progress.VARIABLE: str(hidden / progress.FILE),
@@ -582,6 +582,7 @@ def environment(folder: Path) -> dict[str, str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(hidden / "jupyter" / "workspaces"),
         "IPYTHONDIR": str(hidden / "ipython"),
         "MPLCONFIGDIR": str(hidden / "matplotlib"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(hidden / "hypothesis"),
         # The kernel written by `_write_settings` comes before any other of the same name.
         "JUPYTER_PREFER_ENV_PATH": "0",
         "JUPYTER_TOKEN": os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24),
