@@ -220,6 +220,26 @@ def test_the_experiment_has_all_three_endings():
     assert seen == ["falls", "holds", "note"]
 
 
+def test_eve_reads_no_more_is_said_only_of_messages_that_she_does_not_read():
+    experiment = scenes.stay_between()
+    for after, begin in ((1, 3), (2, 5), (4, 7), (9, 10)):
+        experiment.set(after=after, begin=begin, last=10)
+        last = read_by_eve(healing.stay("ABABABABAB", after, begin, 10))[-1]
+        sentence = experiment.outcome["sentence"]
+        assert f"From message {last + 1} on" in sentence or (
+            last == 10 and "to the end" in sentence
+        )
+
+
+@pytest.mark.parametrize(("after", "begin", "last"), [(1, 2, 1), (1, 3, 2), (5, 6, 5), (5, 5, 9)])
+def test_a_relay_that_begins_before_its_copy_or_after_its_end_is_refused(after, begin, last):
+    with pytest.raises(ValueError, match="let her"):
+        healing.stay("ABABABABAB", after, begin, last)
+    experiment = scenes.stay_between()
+    experiment.set(after=after, begin=begin, last=last)
+    assert experiment.outcome["verdict"] == "note" and not experiment.outcome["facts"]
+
+
 def test_the_theft_is_played_again_at_every_change():
     experiment = scenes.steal_a_state()
     seen = [experiment.outcome["sentence"]]

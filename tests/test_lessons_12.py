@@ -163,7 +163,17 @@ def test_the_picture_says_in_words_what_each_message_carried_and_what_was_lost()
     words = quantum.show_braid(run).alt
     lost = [sum(s.lost for s in run.steps if s.sender == who) for who in "AB"]
     assert all(f"({count} lost)" in words for count in lost)
-    assert "header 1–3" in words and "epoch 2 complete" in words
+    assert "A → B: header 1–6, ek" in words
+    assert f"{len(run.steps)} messages." in words
+    assert f"epoch 1 complete: before message {run.complete(1) + 1}." in words
+
+
+def test_the_picture_counts_as_the_experiment_does():
+    with deterministic("no loss"):
+        words = quantum.show_braid(quantum.braid_run(epochs=2)).alt
+    assert "epoch 1 complete: before message 87." in words
+    uneven = quantum.braid_run(script="AAAAB", epochs=1)
+    assert f"{len(uneven.steps)} messages." in quantum.show_braid(uneven).alt
 
 
 def test_a_strip_says_its_words_and_wants_rows_of_one_length():

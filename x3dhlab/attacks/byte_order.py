@@ -53,6 +53,11 @@ class Found:
     refused_by: str = ""
     error: str = ""
 
+    def __str__(self):
+        if not self.refused_by:
+            return "nothing is refused in this epoch"
+        return f"{self.refused_by} refuses message {self.message}: {self.error}"
+
 
 def upgraded_after(message: int, *, wrong: bool = True, strict: bool = False) -> Found:
     """One epoch in which Bob's program is updated after `message`, counted from 1.

@@ -185,9 +185,13 @@ class Between:
 def stay(senders: str, after: int, begin: int, end: int) -> list[tuple[str, bool, str]]:
     """Eve copies Alice's state after a message, listens, and stands between from `begin` to `end`.
 
-    For each message: who sent it, whether Eve reads it, and what the receiver reads, or the name of
-    his refusal.
+    After `end` she is gone. For each message: who sent it, whether Eve reads it, and what the
+    receiver reads, or the name of his refusal. Raises `ValueError` unless after < begin <= end.
     """
+    if begin <= after:
+        raise ValueError(f"Eve has no copy before message {after + 1}, so let her begin there")
+    if end < begin:
+        raise ValueError(f"Eve leaves before she begins: let her leave after message {begin}")
     ends, copy, eve, told = dict(zip("AB", phones(), strict=True)), None, None, []
     for number, sender in enumerate(senders, 1):
         message = ends[sender].write(b"message %d" % number)

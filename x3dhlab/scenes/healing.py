@@ -79,12 +79,14 @@ def stay_between() -> Experiment:
             return Outcome(NOTE, sentence, facts)
         if len(told) in read:
             return Outcome(FALLS, "Eve reads to the end, and no phone refuses anything.", facts)
-        return Outcome(HOLDS, "Both phones read all, and Eve reads nothing any more.", facts)
+        closed = max(read, default=after) + 1
+        sentence = f"Both phones read all. From message {closed} on Eve reads nothing."
+        return Outcome(HOLDS, sentence, facts)
 
     count = len(SCRIPT)
     controls = [
-        Number("after", "Eve copies Alice's state after message", 1, count, 1),
+        Number("after", "Eve copies Alice's state after message", 1, count - 1, 1),
         Number("begin", "she relays from message", 2, count, 2),
-        Number("last", "to message", 1, count, count),
+        Number("last", "she leaves after message", 1, count, count),
     ]
     return Experiment("Alice and Bob write in turn, ten messages", controls, run)

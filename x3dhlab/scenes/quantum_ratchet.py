@@ -79,22 +79,31 @@ def braid_run(count=None, *, loss=0.0, script="AB", repeat=CODE, seed=1, epochs=
 
 
 def show_braid(run: BraidRun, *, title="") -> Picture:
-    """What each message carried, a strip for each direction; losses are white."""
-    rows = {f"{who} → {_PEER[who]}": [s for s in run.steps if s.sender == who] for who in "AB"}
-    shortest = min(map(len, rows.values()))
-    rows = {name: steps[:shortest] for name, steps in rows.items()}
-    lost = {name: [n for n, s in enumerate(steps) if s.lost] for name, steps in rows.items()}
-    ends = {}
+    """What each side sends, a strip for each direction; losses are white.
+
+    Every message of the run is one place, whoever sent it; a strip keeps the word of its side's
+    last message.
+    """
+    ends, rows, lost = {}, {}, {}
+    for who in "AB":
+        name = f"{who} → {_PEER[who]}"
+        carried = [s.kind if s.sender == who else None for s in run.steps]
+        rows[name] = list(itertools.accumulate(carried[1:], _latest, initial=carried[0] or ""))
+        lost[name] = [n for n, s in enumerate(run.steps) if s.lost and s.sender == who]
     for epoch in sorted({step.epoch for step in run.steps}):
         if run.complete(epoch):
-            ends[f"epoch {epoch} complete"] = run.complete(epoch) // 2
+            ends[f"epoch {epoch} complete"] = run.complete(epoch)
     return plots.strips(
-        {name: [step.kind for step in steps] for name, steps in rows.items()},
+        rows,
         title=title or "What each message of the braid carries; white: lost",
-        along="messages in each direction",
+        along="messages, both directions counted",
         lost=lost,
         lines=ends,
     )
+
+
+def _latest(before, kind):
+    return before if kind is None else kind
 
 
 SCRIPTS = {

@@ -40,11 +40,12 @@ def readable_cases(seed: int) -> list[Case]:
         ("A B A B A B", "Alice", 1, "a theft after a message of one's own"),
         ("A B A B A B", "Alice", 2, "a theft after a message that was read"),
         ("A B A B A B", "Bob", rng.choice((3, 5)), "a theft after a message that was read"),
-        ("A A B B A A B B A A", "Bob", rng.randint(2, 5), "several messages in a row"),
+        ("A A B B A A B B A A", "Bob", rng.choice((1, 5)), "several messages in a row"),
         ("A B A A A B A B", "Alice", 4, "several messages in a row"),
         ("A A A A A A", "Alice", rng.randint(1, 4), "no answer at all"),
-        ("A B A a A B A B A", "Bob", rng.randint(6, 9), "a lost message, long before"),
-        ("A B b B A B A b A B", "Alice", rng.randint(5, 9), "a lost message, long before"),
+        ("A B A a A B A B A", "Bob", rng.randint(7, 9), "a lost message, long before"),
+        ("A B b B A B A b A B", "Alice", rng.randint(6, 7), "a lost message, long before"),
+        ("A B A b A B A", "Alice", 4, "a lost answer, just before"),
         ("A B a A B A B", "Alice", 3, "a lost message of one's own"),
         ("A b A b A B A B A", "Alice", 3, "lost answers"),
         ("A B A B A", rng.choice(("Alice", "Bob")), 0, "a theft before the first message"),
@@ -129,6 +130,28 @@ _READABLE_MISTAKES = generic.variants(
         "they come, and the network recorded them.",
         "Add what the other sent to the victim before the theft and what did not arrive.",
         (_TEST, "chains[number - 1] <= last and number > after"),
+    ),
+    (
+        "a lost answer before the theft",
+        "An answer that was lost just before the theft counts as safe. It is on chain newest + 2, "
+        "and the copied private half opens this chain from its first message on.",
+        "Take what was sent to the victim and never arrived on every chain up to newest + 2.",
+        (_TEST, f"{_TEST} and (number > after or chains[number - 1] <= newest[victim])"),
+    ),
+    (
+        "older chains forgotten",
+        "Only chains from the newest one on were looked at. The phone also keeps the keys of "
+        "messages that are missing on older chains.",
+        "A chain has an upper limit only: at most newest + 2.",
+        (_TEST, f"newest[victim] <= {_TEST}"),
+    ),
+    (
+        "two chains, and no older ones",
+        "Only the chains newest and newest + 1 were looked at. The answer on chain newest + 2 "
+        "falls too, and so do messages that are missing on older chains.",
+        "A chain has an upper limit only: at most newest + 2.",
+        (_LAST, "newest[victim] + 1"),
+        (_TEST, f"newest[victim] <= {_TEST}"),
     ),
     (
         "lost means safe",
@@ -277,7 +300,8 @@ ROLLBACK = """
 def rollback_xor(recorded, known):
     keystreams, texts = {}, []
     for message, text in zip(recorded, known):
-        if text is not None:
+        longest = keystreams.get((message["DH"], message["N"]), b"")
+        if text is not None and len(text) >= len(longest):
             keystreams[message["DH"], message["N"]] = xor(message["sealed"], text)
     for message, text in zip(recorded, known):
         keystream = keystreams.get((message["DH"], message["N"]))
@@ -301,9 +325,10 @@ _TEXTS = (
 def rollback_cases(seed: int) -> list[Case]:
     """A restored state after one message, the order turned round, other chains, three copies."""
     rng = random.Random(f"attack.rollback_xor {seed}")
+    long = b"meet me at the north gate"
     return [
-        _rollback(rng, "two messages after one state", [(0, 0), (0, 0)], [True, False]),
-        _rollback(rng, "the later one is known", [(0, 0), (0, 0)], [False, True]),
+        _rollback(rng, "two messages after one state", [(0, 0)] * 2, [True, False], [long, b"no"]),
+        _rollback(rng, "the later one is known", [(0, 0)] * 2, [False, True], [long, b"ok"]),
         _rollback(
             rng,
             "a state that was two messages old",
@@ -317,13 +342,21 @@ def rollback_cases(seed: int) -> list[Case]:
             [True, True, False, False, False, False],
         ),
         _rollback(rng, "restored twice", [(0, 4), (0, 4), (0, 5), (0, 4)], [False, True, True, 0]),
+        _rollback(
+            rng,
+            "two known texts under one key",
+            [(0, 0)] * 4 + [(1, 0)] * 3,
+            [True, True, False, False, True, True, False],
+            [b"no", long, long, long, long, b"ok", long],
+        ),
         _rollback(rng, "nothing restored", [(0, 0), (0, 1), (1, 0)], [True, False, False]),
     ]
 
 
-def _rollback(rng, about, names, shown):
+def _rollback(rng, about, names, shown, said=None):
     chains, keys, recorded = [rng.randbytes(32) for _ in range(2)], {}, []
-    texts = [rng.choice(_TEXTS) + b" %d" % rng.randint(10, 99) for _ in names]
+    said = said or rng.choices(_TEXTS, k=len(names))
+    texts = [text + b" %d" % rng.randint(10, 99) for text in said]
     for (chain, number), text in zip(names, texts, strict=True):
         key = keys.setdefault((chain, number), rng.randbytes(32))
         sealed = seal(key, text, b"", aead=AES_256_GCM)
@@ -409,10 +442,8 @@ _ROLLBACK_MISTAKES = generic.variants(
         "A keystream was used only for messages that come later. The known one may be the later.",
         "Collect all keystreams first, then go through the messages again.",
         (
-            "        if text is not None:\n"
             f'            keystreams[{_NAME}] = xor(message["sealed"], text)\n'
             "    for message, text in zip(recorded, known):\n",
-            "        if text is not None:\n"
             f'            keystreams[{_NAME}] = xor(message["sealed"], text)\n',
         ),
     ),
@@ -420,8 +451,22 @@ _ROLLBACK_MISTAKES = generic.variants(
         "only the first of a pair",
         "The keystream was thrown away after its first use. A state may be restored twice.",
         "Keep it for every message with the same DH and N.",
-        ("keystreams.get((", "keystreams.pop(("),
+        ("keystream = keystreams.get((", "keystream = keystreams.pop(("),
         (f"({_NAME}))", f"({_NAME}), None)"),
+    ),
+    (
+        "the first known text of a key",
+        "Two texts under one key are known, and only the first was used. The longer one reaches "
+        "further.",
+        "Keep the longest keystream of each key.",
+        ("len(text) >= len(longest)", "not longest"),
+    ),
+    (
+        "the last known text of a key",
+        "Two texts under one key are known, and only the last was used. The longer one reaches "
+        "further.",
+        "Keep the longest keystream of each key.",
+        ("if text is not None and len(text) >= len(longest)", "if text is not None"),
     ),
     (
         "known texts left out",
@@ -472,7 +517,8 @@ _ROLLBACK_TASK = Task(
         "a tag of 16 bytes). Key and nonce come from the message key, and ciphertext = text ⊕ "
         "keystream. The phone was restored from old states. `known` has the text of each message, "
         "or None. Return a list like `known`, with every text in it that can be computed, as far "
-        "as the known text of the same key reaches. Given: xor(a, b), up to the shorter of the two."
+        "as the longest known text of the same key reaches. Given: xor(a, b), up to the shorter of "
+        "the two."
     ),
     why="Equal headers say that a key was used twice, and one known text opens the others.",
     points=4,
@@ -483,7 +529,8 @@ _ROLLBACK_TASK = Task(
     hints=Hints(
         "How can you see from the headers that two messages were sealed with one key?",
         "A known text gives the keystream of its message: ciphertext ⊕ text.",
-        "Collect keystreams by (DH, N). Then text = sealed[:-16] ⊕ keystream, up to the shorter.",
+        "Collect keystreams by (DH, N), the longest of each. Then text = sealed[:-16] ⊕ keystream, "
+        "up to the shorter.",
     ),
     reference=ROLLBACK,
     cases=rollback_cases,
