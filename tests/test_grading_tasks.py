@@ -232,6 +232,35 @@ def test_two_mistakes_at_once_get_a_cause_for_each_wrong_entry():
     assert "may be two at once" in result.feedback.likely and result.feedback.cure
 
 
+_TASK = TASKS["ratchet.decrypt"]
+_RATCHET = _TASK.given + _TASK.reference
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "parts"),
+    [
+        ("salt=RK, info", 'salt=state["RK"], info', "ratchet.dh_step"),
+        ('"DHr": their_key, ', "", "ratchet.dh_step"),
+        (
+            "        CKr, message_key = kdf_ck(CKr)\n        kept",
+            "        message_key, CKr = kdf_ck(CKr)\n        kept",
+            "ratchet.skip and ratchet.bounded_skip",
+        ),
+    ],
+)
+def test_an_answer_on_wrong_parts_is_sent_to_these_parts(right, wrong, parts):
+    assert _RATCHET.count(right) == 1
+    result = judged(_RATCHET.replace(right, wrong), _TASK)
+    assert not result.passed and not result.mistake
+    assert result.feedback.cure.startswith(f"First pass {parts};")
+
+
+def test_an_answer_on_right_parts_keeps_its_own_cause():
+    result = judged(_RATCHET.replace("kept.pop(name", "kept.get(name"), _TASK)
+    assert result.mistake == "key not deleted after use"
+    assert "First pass" not in result.feedback.cure
+
+
 def test_where_the_right_value_solves_the_task_only_its_digest_is_shown():
     withheld = [task for task in TASKS.values() if task.withheld]
     assert {task.id for task in withheld} == {"cast.who_stores", "goal.properties"}

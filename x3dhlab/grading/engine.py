@@ -3,6 +3,7 @@
 import contextvars
 import re
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 from x3dhlab.grading import collect, feedback, judge, report, runner
@@ -85,6 +86,33 @@ def judge_submission(submission, tasks, seed, seconds, allow_unisolated, only_de
 
 def _judge(submission, tasks, seed, seconds, allow_unisolated, only_defined):
     seeds = [seed] if isinstance(seed, int) else seed
+    named = submission, seeds, seconds, allow_unisolated
+    found, means = _verdicts(*named, tasks, only_defined)
+    for result, names in list(found.values()):
+        if not result.passed:
+            wrong = _wrong_parts(named, result.task, names, found)
+            found[result.task] = _blamed(result, wrong), names
+    return [result for result, _ in found.values()], means
+
+
+def _wrong_parts(named, task, names, found):
+    """The other tasks of the lesson whose functions this answer uses, and that do not pass."""
+    used = [other for other in of_lesson(TASKS[task].lesson) if other.function in names]
+    used = [other for other in used if other.id != task]
+    missing = [other for other in used if other.id not in found]
+    known = found | (_verdicts(*named, missing)[0] if missing else {})
+    return [other for other in used if not known[other.id][0].passed]
+
+
+def _blamed(result, wrong):
+    """The result with the parts that fail themselves as its cause, if there are any."""
+    if not wrong:
+        return result
+    return replace(result, mistake="", feedback=feedback.of_parts(result.feedback, wrong))
+
+
+def _verdicts(submission, seeds, seconds, allow_unisolated, tasks, only_defined=False):
+    """Task → (its verdict, the names that the answer defines and uses), and the isolation."""
     jobs = {task.id: [case for each in seeds for case in task.cases(each)] for task in tasks}
     run = runner.run(
         submission,
@@ -94,13 +122,14 @@ def _judge(submission, tasks, seed, seconds, allow_unisolated, only_defined):
     )
     if run.unreadable:
         raise _GradeError(run.unreadable)
-    results = []
+    found = {}
     for task in tasks:
         answers = run.answers[task.id]
         if only_defined and answers.state.get("state") == "undefined":
             continue
-        results.append(verdict(submission.name, task, jobs[task.id], answers))
-    return results, run.means
+        names = str(answers.state.get("names", "")).split()
+        found[task.id] = verdict(submission.name, task, jobs[task.id], answers), names
+    return found, run.means
 
 
 def verdict(file: str, task: Task, cases, answers) -> TaskResult:

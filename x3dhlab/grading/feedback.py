@@ -7,6 +7,7 @@ shown, and where the right value would solve the task only its salted digest is.
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 from x3dhlab.grading import advice, judge, plain, report, sequence
 from x3dhlab.grading.report import Feedback
@@ -83,6 +84,14 @@ def of_case(task, case, got, wanted, mistake, everywhere=False):
         cure,
         section or task.section,
     )
+
+
+def of_parts(words, wrong):
+    """The feedback where functions that the answer uses fail as tasks of their own."""
+    ids = " and ".join(task.id for task in wrong)
+    likely = f"This answer uses functions of the file that do not pass: {ids}."
+    cure = f"First pass {ids}; then check this task again."
+    return replace(words, likely=likely, cure=cure, read=wrong[0].section)
 
 
 def _last_step(got, wanted):

@@ -143,7 +143,8 @@ def _short(fact, depth=2):
     kept = {}
     for key, value in fact.items():
         if type(value) is str:
-            kept[key] = value[:8000] if key == "text" and "state" in fact else value[:300]
+            long = "state" in fact and key in ("text", "names")
+            kept[key] = value[: 8000 if long else 300]
         elif type(value) is dict and depth:
             kept[key] = _short(value, depth - 1)
         elif type(value) is int and 0 <= value < 10**7:

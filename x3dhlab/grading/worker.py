@@ -82,7 +82,8 @@ class _Answer:
             return self.say(
                 state="broken", place=broken.place, line=broken.line, message=broken.message[:200]
             )
-        self.say(state="defined", text=_text(statements, name))
+        names = " ".join(sorted({bound for item in statements for bound in item.binds}))
+        self.say(state="defined", text=_text(statements, name), names=names)
         try:
             function = self._limited(lambda: self._build(statements).get(name))
         except BaseException as problem:

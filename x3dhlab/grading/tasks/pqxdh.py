@@ -3,6 +3,7 @@
 import hmac
 import itertools
 import random
+from dataclasses import replace
 
 from x3dhlab import kem
 from x3dhlab.grading.task import Case, Hints, Mistake, Task
@@ -345,7 +346,15 @@ _KEM_UNSIGNED = (
 )
 _LATE = (
     "The KEM prekey is used before its signature is checked.",
-    "Both calls of `verify` come before the first computation.",
+    "Both calls of `verify` come before you encapsulate and derive.",
+)
+_AD_ORDER = (
+    "The identities stand in the wrong order in the associated data.",
+    "Alice started: Encode(IK_A) ‖ Encode(IK_B).",
+)
+_AD_RAW = (
+    "The raw identity keys stand in the associated data, without their encoding bytes.",
+    "associated_data(IK_A, IK_B) puts the byte 05 before each key.",
 )
 _FALLBACK = (
     '    if bundle["kem_prekey"] is None:\n'
@@ -377,9 +386,9 @@ _INITIATE = Task(
     ),
     statement=(
         "The X3DH part is there. Raise MissingKemPreKey when bundle['kem_prekey'] is None. Check "
-        "both signatures before any computation; the KEM prekey's covers bundle['kem_prekey'] as "
-        "it is, with its type byte. Encapsulate with `coins`. Return a dict with secret, "
-        "associated_data, kem_ciphertext and kem_prekey_id."
+        "both signatures before you encapsulate and derive; the KEM prekey's covers "
+        "bundle['kem_prekey'] as it is, with its type byte. Encapsulate with `coins`. Return a "
+        "dict with secret, associated_data, kem_ciphertext and kem_prekey_id."
     ),
     why="The KEM key is checked like the signed prekey, and SS stands beside the terms.",
     points=4,
@@ -475,6 +484,22 @@ _INITIATE = Task(
                 "DH1 and DH2 are swapped. Both sides must have the same order.",
                 "DH1 = DH(IK_A, SPK_B), DH2 = DH(EK_A, IK_B).",
                 ("kdf(dhs, ss", "kdf([dhs[1], dhs[0], *dhs[2:]], ss"),
+            ),
+            (
+                "associated data in the wrong order",
+                *_AD_ORDER,
+                (
+                    'associated_data(identity_public, bundle["identity_key"])',
+                    'associated_data(bundle["identity_key"], identity_public)',
+                ),
+            ),
+            (
+                "raw keys in the associated data",
+                *_AD_RAW,
+                (
+                    'associated_data(identity_public, bundle["identity_key"])',
+                    'identity_public + bundle["identity_key"]',
+                ),
             ),
             (
                 "KEM signature over the raw key",
@@ -581,6 +606,7 @@ def _respond_case(bob, keys, public, number, one_time, about):
 _NO_CIPHERTEXT = """    if message["kem_ciphertext"] is None:
         raise MissingKemPreKey("the message carries no KEM ciphertext")
 """
+_POOL = "Lesson 08, “One-time and last resort”; PQXDH §3.4"
 _SECRET = 'ss = kem.get(algorithm).decapsulate(chosen["private"], message["kem_ciphertext"])'
 
 _RESPOND = Task(
@@ -602,7 +628,7 @@ _RESPOND = Task(
     why="Bob refuses what is not whole, and deletes one-time keys, never the last resort.",
     points=5,
     minutes=15,
-    section="Lesson 08, “One-time and last resort”; PQXDH §3.4",
+    section="Lesson 08, “Step by step”; PQXDH §3.4",
     modules=("primitives", "errors", "kem"),
     hints=Hints(
         "Which keys does each number name, and which of them may be used again?",
@@ -617,6 +643,38 @@ _RESPOND = Task(
         generic.nothing_returned("pqxdh_respond", RESPOND),
         generic.hex_for_bytes("pqxdh_respond", RESPOND),
         generic.changed_argument("pqxdh_respond", RESPOND, "arguments[4].pop(52, None)"),
+        *(
+            replace(mistake, section=_POOL)
+            for mistake in generic.variants(
+                RESPOND,
+                (
+                    "the last resort deleted",
+                    "The last-resort KEM prekey is deleted after one use. The next message that "
+                    "used it can never be read.",
+                    "delete_kem is None for a last-resort key.",
+                    ('None if chosen["last_resort"] else number', "number"),
+                ),
+                (
+                    "the one-time KEM prekey kept",
+                    "The one-time KEM prekey is never deleted. A thief and a quantum computer then "
+                    "open the recording.",
+                    "delete_kem is the number of a one-time KEM prekey.",
+                    ('None if chosen["last_resort"] else number', "None"),
+                ),
+                (
+                    "one-time and last resort exchanged",
+                    "The last resort is deleted, and the one-time key is kept.",
+                    "None if the key is the last resort, else its number.",
+                    ('if chosen["last_resort"]', 'if not chosen["last_resort"]'),
+                ),
+                (
+                    "the one-time prekey kept",
+                    "The one-time prekey of the curve is not deleted any more.",
+                    "delete_one_time is its number.",
+                    ('"delete_one_time": one_time', '"delete_one_time": None'),
+                ),
+            )
+        ),
         *generic.variants(
             RESPOND,
             (
@@ -631,32 +689,6 @@ _RESPOND = Task(
                 ),
                 ("kem_prekeys[number]", "kem_prekeys.get(number, kem_prekeys[50])"),
                 (_SECRET, f'ss = b""\n    if message["kem_ciphertext"]:\n        {_SECRET}'),
-            ),
-            (
-                "the last resort deleted",
-                "The last-resort KEM prekey is deleted after one use. The next message that used "
-                "it can never be read.",
-                "delete_kem is None for a last-resort key.",
-                ('None if chosen["last_resort"] else number', "number"),
-            ),
-            (
-                "the one-time KEM prekey kept",
-                "The one-time KEM prekey is never deleted. A thief and a quantum computer then "
-                "open the recording.",
-                "delete_kem is the number of a one-time KEM prekey.",
-                ('None if chosen["last_resort"] else number', "None"),
-            ),
-            (
-                "one-time and last resort exchanged",
-                "The last resort is deleted, and the one-time key is kept.",
-                "None if the key is the last resort, else its number.",
-                ('if chosen["last_resort"]', 'if not chosen["last_resort"]'),
-            ),
-            (
-                "the one-time prekey kept",
-                "The one-time prekey of the curve is not deleted any more.",
-                "delete_one_time is its number.",
-                ('"delete_one_time": one_time', '"delete_one_time": None'),
             ),
             (
                 "unknown number, last resort",
@@ -706,12 +738,16 @@ _RESPOND = Task(
             ),
             (
                 "associated data in the wrong order",
-                "The identities stand in the wrong order in the associated data.",
-                "Alice started: Encode(IK_A) ‖ Encode(IK_B).",
+                *_AD_ORDER,
                 (
                     "associated_data(identity_a, identity_public)",
                     "associated_data(identity_public, identity_a)",
                 ),
+            ),
+            (
+                "raw keys in the associated data",
+                *_AD_RAW,
+                ("associated_data(identity_a, identity_public)", "identity_a + identity_public"),
             ),
         ),
     ),

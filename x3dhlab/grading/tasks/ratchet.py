@@ -8,7 +8,7 @@ import random
 from dataclasses import replace
 
 from x3dhlab import ratchet
-from x3dhlab.grading.task import Case, Hints, Step, Task
+from x3dhlab.grading.task import Case, Hints, Mistake, Step, Task
 from x3dhlab.grading.tasks import generic
 from x3dhlab.keys import KeyPair
 from x3dhlab.primitives import hkdf
@@ -595,6 +595,20 @@ _SKIP_ROWS = (
         ('name(state["DHr"], number)', 'number.to_bytes(4, "big")'),
     ),
     (
+        "Nr one too high",
+        "Nr is until + 1, as if the message that is here had been read. Its key has not been "
+        "taken from CKr yet.",
+        "Set Nr to until.",
+        ('max(until, state["Nr"])', 'until + 1 if until > state["Nr"] else state["Nr"]'),
+    ),
+    (
+        "the results of kdf_ck swapped",
+        "The two values of kdf_ck are swapped: message keys went on as the chain, and chain keys "
+        "are kept.",
+        "kdf_ck gives the next chain key first, then the message key.",
+        ("CKr, message_key = kdf_ck(CKr)", "message_key, CKr = kdf_ck(CKr)"),
+    ),
+    (
         "stepped back",
         "Nr went back to a smaller number, and the chain did not.",
         "For a number that is not above Nr nothing changes.",
@@ -673,6 +687,13 @@ def bounded_skip_cases(seed: int) -> list[Case]:
         (_state(rng, Nr=Nr, skipped=4), Nr + 2, limit, 5, "a store that overflows by one"),
         (_state(rng, Nr=Nr, skipped=5), Nr + 3, limit, 4, "a store that overflows by four"),
         (_state(rng, Nr=Nr, skipped=2), Nr, limit, 9, "nothing is missing"),
+        (
+            _state(rng, Nr=Nr, skipped=4),
+            Nr,
+            limit,
+            3,
+            "nothing is missing, and the store is too full",
+        ),
         (_state(rng, Nr=Nr), 1, limit, 9, "a number that was read already"),
         (none_yet, 2, limit, 9, "there is no receiving chain yet"),
         (none_yet, limit + 1, limit, 9, "no chain yet, and a jump above the limit"),
@@ -766,6 +787,16 @@ _BOUNDED_MISTAKES = generic.variants(
     ),
 )
 
+_SHARING = generic.replaced(
+    SKIP, ('state["CKr"] is None:', 'state["CKr"] is None or until <= state["Nr"]:')
+)
+_POPPED = (
+    '    kept = list(after["MKSKIPPED"].items())[surplus:]\n'
+    '    return after | {"MKSKIPPED": dict(kept)}\n',
+    '    for key in list(after["MKSKIPPED"])[:surplus]:\n'
+    '        after["MKSKIPPED"].pop(key)\n    return after\n',
+)
+
 _BOUNDED_SKIP = Task(
     id="ratchet.bounded_skip",
     lesson="10",
@@ -795,6 +826,13 @@ _BOUNDED_SKIP = Task(
         generic.hex_for_bytes("bounded_skip", BOUNDED),
         generic.changed_argument(
             "bounded_skip", BOUNDED, "arguments[0]['MKSKIPPED'].update(value['MKSKIPPED'])"
+        ),
+        Mistake(
+            "the given store changed",
+            _SHARING + generic.replaced(BOUNDED, _POPPED),
+            "The oldest keys are taken out of the MKSKIPPED that was given. When nothing is "
+            "missing, the state that skip returns shares that dict.",
+            "Make a new dict of the keys that stay; take none out of the one that is there.",
         ),
         *_BOUNDED_MISTAKES,
     ),
