@@ -31,6 +31,7 @@ def test_the_difference_shows_the_kem_and_no_change_of_a_diffie_hellman():
     assert "dh(" not in shown and '"""' not in shown
     assert all(line[0] in "+-" for line in shown.splitlines())
     assert "verify(bundle.identity_key, bundle.kem_prekey" in scenes.what_changed("check_bundle")
+    assert 'step="PQXDH §3.2"' in scenes.what_changed("check_bundle")
 
 
 def test_there_is_no_difference_in_a_step_that_both_share(monkeypatch):

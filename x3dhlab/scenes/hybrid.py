@@ -38,12 +38,22 @@ def three_messages(
 def what_changed(step: str) -> str:
     """The lines of a step that differ between `x3dh` and `pqxdh`: `-` the old one, `+` the new."""
     old, new = (_code(getattr(module, step)) for module in (x3dh, pqxdh))
-    return "\n".join(line for line in difflib.ndiff(old, new) if line[0] in "+-")
+    lines = {"-": iter(old), "+": iter(new)}
+    shown = []
+    for line in difflib.ndiff(_alike(old), _alike(new)):
+        found = {sign: next(lines[sign]) for sign in lines if line[0] in (sign, " ")}
+        shown += [f"{sign} {text}" for sign, text in found.items() if sign == line[0]]
+    return "\n".join(shown)
 
 
 def _code(function):
     source = inspect.getsource(function).replace(f'"""{function.__doc__}"""', "")
-    return [line for line in source.replace("PQXDH", "X3DH").splitlines() if line.strip()]
+    return [line for line in source.splitlines() if line.strip()]
+
+
+def _alike(lines):
+    """The lines without the names of the two documents, which differ in nearly each of them."""
+    return [line.replace("PQXDH", "X3DH") for line in lines]
 
 
 # A24
