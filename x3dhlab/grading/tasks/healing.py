@@ -45,6 +45,7 @@ def readable_cases(seed: int) -> list[Case]:
         ("A A A A A A", "Alice", rng.randint(1, 4), "no answer at all"),
         ("A B A a A B A B A", "Bob", rng.randint(7, 9), "a lost message, long before"),
         ("A B b B A B A b A B", "Alice", rng.randint(6, 7), "a lost message, long before"),
+        ("A A B a A B A", "Bob", 5, "a lost message of the newest chain"),
         ("A B A b A B A", "Alice", 4, "a lost answer, just before"),
         ("A B a A B A B", "Alice", 3, "a lost message of one's own"),
         ("A b A b A B A B A", "Alice", 3, "lost answers"),
@@ -130,6 +131,21 @@ _READABLE_MISTAKES = generic.variants(
         "they come, and the network recorded them.",
         "Add what the other sent to the victim before the theft and what did not arrive.",
         (_TEST, "chains[number - 1] <= last and number > after"),
+    ),
+    (
+        "healed by the answer, lost ones apart",
+        "Of the later messages, the other's next answer counts as safe. It goes to the ratchet key "
+        "in the copy, so the thief computes its chain.",
+        "The last chain that falls is newest + 2, for later messages as for lost ones.",
+        (_TEST, f"{_TEST} and (number <= after or chains[number - 1] < last)"),
+    ),
+    (
+        "healed by the answer, and kept keys forgotten",
+        "Two things are missing: the other's next answer, on chain newest + 2, and messages to the "
+        "victim that were lost before the theft.",
+        "The last chain that falls is newest + 2. Add what was sent to the victim before the theft "
+        "and did not arrive.",
+        (_TEST, "chains[number - 1] < last and number > after"),
     ),
     (
         "a lost answer before the theft",
