@@ -89,7 +89,7 @@ def of_case(task, case, got, wanted, mistake, everywhere=False):
 def of_parts(words, wrong):
     """The feedback where functions that the answer uses fail as tasks of their own."""
     ids = " and ".join(task.id for task in wrong)
-    likely = f"This answer uses functions of the file that do not pass: {ids}."
+    likely = f"This answer uses functions that do not pass as tasks of their own: {ids}."
     cure = f"First pass {ids}; then check this task again."
     return replace(words, likely=likely, cure=cure, read=wrong[0].section)
 
