@@ -280,6 +280,9 @@ def test_the_environment_puts_a_library_first_where_it_has_the_algorithm(monkeyp
     monkeypatch.setenv(kem.FIRST, "cryptography")
     assert kem.get("Kyber-768").backend != "cryptography"
     assert kem.get("ML-KEM-768", "kyber-py").backend == "kyber-py"
+    monkeypatch.setenv(kem.FIRST, "libqos")
+    with pytest.raises(Unavailable, match="X3DHLAB_KEM is 'libqos'; it may be cryptography"):
+        kem.get("ML-KEM-768")
 
 
 def test_a_preferred_library_that_lacks_the_algorithm_is_no_silent_fallback():

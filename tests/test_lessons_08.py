@@ -65,7 +65,7 @@ def test_the_keys_of_the_curve_are_all_of_them_and_no_kem_key():
 
 @pytest.mark.parametrize("curve", [True, False])
 @pytest.mark.parametrize("one_time", [0, 1])
-def test_stolen_prekeys_open_what_used_the_last_resort(one_time, curve):
+def test_the_stolen_identity_and_prekeys_open_what_used_the_last_resort(one_time, curve):
     run, _, bob = scenes.three_messages(one_time=one_time)
     leaked = stolen(bob.device.ring) | (hybrid.curve_keys(run) if curve else set())
     opened = read(run, leaked)

@@ -149,6 +149,8 @@ def get(algorithm: str, backend: str | None = None) -> Kem:
         )
     backend = backend or _preferred.get()
     first = os.environ.get(FIRST, "")
+    if first and first not in _LIBRARIES:
+        raise Unavailable(f"{FIRST} is {first!r}; it may be {', '.join(_LIBRARIES)}")
     for name in sorted(_LIBRARIES, key=lambda name: name != first):
         if backend in (None, name) and algorithm in _LIBRARIES[name].algorithms():
             return Kem(algorithm, name)

@@ -87,6 +87,21 @@ SS_FIRST = (
     "The order is F, DH1 …, and SS at the end.",
 )
 
+# The two secrets joined in a wrong way: the same change in `initiate` and in `respond`.
+COMBINED = (
+    ("the KEM's secret only", *SS_ONLY, ("kdf(dhs, ss", "kdf([], ss")),
+    ("SS left out", *NO_SS, ("kdf(dhs, ss", 'kdf(dhs, b""')),
+    (
+        "XOR",
+        *XORED,
+        (
+            "kdf(dhs, ss, algorithm)",
+            'bytes(a ^ b for a, b in zip(kdf(dhs, b"", algorithm), ss))',
+        ),
+    ),
+    ("SS first", *SS_FIRST, ("kdf(dhs, ss", 'kdf([ss, *dhs], b""')),
+)
+
 _COMBINE = Task(
     id="hybrid.combine",
     lesson="08",
@@ -462,17 +477,7 @@ _INITIATE = Task(
                 "kem_ciphertext is CT.",
                 ('"kem_ciphertext": ct', '"kem_ciphertext": ss'),
             ),
-            ("the KEM's secret only", *SS_ONLY, ("kdf(dhs, ss", "kdf([], ss")),
-            ("SS left out", *NO_SS, ("kdf(dhs, ss", 'kdf(dhs, b""')),
-            (
-                "XOR",
-                *XORED,
-                (
-                    "kdf(dhs, ss, algorithm)",
-                    'bytes(a ^ b for a, b in zip(kdf(dhs, b"", algorithm), ss))',
-                ),
-            ),
-            ("SS first", *SS_FIRST, ("kdf(dhs, ss", 'kdf([ss, *dhs], b""')),
+            *COMBINED,
             (
                 "DH4 left out",
                 "DH4 is left out: SS does not replace it. Its key is deleted after use.",
@@ -713,17 +718,7 @@ _RESPOND = Task(
                 "Test `is not None`.",
                 ("    if one_time is not None:\n", "    if one_time:\n"),
             ),
-            ("the KEM's secret only", *SS_ONLY, ("kdf(dhs, ss", "kdf([], ss")),
-            ("SS left out", *NO_SS, ("kdf(dhs, ss", 'kdf(dhs, b""')),
-            (
-                "XOR",
-                *XORED,
-                (
-                    "kdf(dhs, ss, algorithm)",
-                    'bytes(a ^ b for a, b in zip(kdf(dhs, b"", algorithm), ss))',
-                ),
-            ),
-            ("SS first", *SS_FIRST, ("kdf(dhs, ss", 'kdf([ss, *dhs], b""')),
+            *COMBINED,
             (
                 "DH1 and DH2 swapped",
                 "DH1 and DH2 are swapped.",
