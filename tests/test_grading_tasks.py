@@ -13,6 +13,7 @@ from submissions import corpus
 from x3dhlab import course
 from x3dhlab.grading import engine, feedback, judge, report
 from x3dhlab.grading.runner import Submission
+from x3dhlab.grading.task import Case, Mistake, Task, Witness
 from x3dhlab.grading.tasks import TASKS, generic, of_lesson
 
 EACH = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
@@ -442,3 +443,62 @@ def test_a_valid_signature_with_another_nonce_is_explained():
     task = TASKS["prekeys.bundle"]
     text = corpus.reference(task).replace(", nonce=nonce)", ")")
     assert "without the given nonce" in judged(text, task).feedback.got
+
+
+# Tasks that look for a witness: many answers are right
+
+
+def _unequal_pair(case, value):
+    (limit,) = case.arguments
+    left, right = value
+    if left == right:
+        return "Both numbers are the same."
+    return "" if left % limit == right % limit else "The remainders differ."
+
+
+COLLIDE = Task(
+    id="hunt.collide",
+    lesson="15",
+    title="",
+    signature="collide(limit: int) -> list",
+    statement="",
+    why="It is a pair.",
+    points=1,
+    minutes=1,
+    section="",
+    modules=(),
+    hints=None,
+    reference="def collide(limit):\n    return [0, limit]\n",
+    cases=lambda seed: [Case((seed + n,), "a limit") for n in (2, 5)],
+    mistakes=(
+        Mistake("the same twice", "def collide(limit):\n    return [7, 7]\n", "One input.", "Two."),
+    ),
+    witness=Witness("two numbers with the same remainder", _unequal_pair),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "objection"),
+    [
+        ("[limit + 1, 1]", ""),
+        ("[0, limit]", ""),
+        ("[0, 1]", "The remainders differ."),
+        ("[4, 4]", "Both numbers are the same."),
+        ("None", "it is None"),
+        ("[1, 2, 3]", "another form"),
+        ("'ab'", "another form"),
+        ("[[], {}]", "another form"),
+    ],
+)
+def test_any_witness_passes_and_an_objection_is_said(answer, objection):
+    result = judged(f"def collide(limit):\n    return {answer}\n", COLLIDE)
+    assert result.passed == (not objection)
+    if objection and answer != "None":
+        assert objection in result.feedback.got
+        assert result.feedback.expected == COLLIDE.witness.goal
+
+
+def test_a_mistake_is_named_by_its_objection():
+    result = judged("def collide(limit):\n    return [4, 4]\n", COLLIDE)
+    assert (result.mistake, result.feedback.likely) == ("the same twice", "One input.")
+    assert judged("def collide(limit):\n    return [0, 1]\n", COLLIDE).mistake == ""

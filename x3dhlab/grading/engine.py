@@ -88,17 +88,17 @@ def _judge(submission, tasks, seed, seconds, allow_unisolated, only_defined):
     seeds = [seed] if isinstance(seed, int) else seed
     named = submission, seeds, seconds, allow_unisolated
     found, means = _verdicts(*named, tasks, only_defined)
-    for result, names in list(found.values()):
-        if not result.passed:
-            wrong = _wrong_parts(named, result.task, names, found)
-            found[result.task] = _blamed(result, wrong), names
+    for task in tasks:
+        result, names = found.get(task.id, (None, ()))
+        if result and not result.passed:
+            found[task.id] = _blamed(result, _wrong_parts(named, task, names, found)), names
     return [result for result, _ in found.values()], means
 
 
 def _wrong_parts(named, task, names, found):
     """The other tasks of the lesson whose functions this answer uses, and that do not pass."""
-    used = [other for other in of_lesson(TASKS[task].lesson) if other.function in names]
-    used = [other for other in used if other.id != task]
+    used = [other for other in of_lesson(task.lesson) if other.function in names]
+    used = [other for other in used if other.id != task.id]
     missing = [other for other in used if other.id not in found]
     known = found | (_verdicts(*named, missing)[0] if missing else {})
     return [other for other in used if not known[other.id][0].passed]
@@ -137,7 +137,8 @@ def verdict(file: str, task: Task, cases, answers) -> TaskResult:
     early = feedback.of_state(task, answers)
     if early is not None:
         return _failed(file, task, *early)
-    got = [judge.heard(answers.outcomes.get(n, {}), case) for n, case in enumerate(cases)]
+    heard = [judge.heard(answers.outcomes.get(n, {}), case) for n, case in enumerate(cases)]
+    got = [judge.weighed(task, case, found) for case, found in zip(cases, heard, strict=True)]
     wanted = [judge.outcome(task, task.reference, case) for case in cases]
     wrong = [n for n, case in enumerate(cases) if not (got[n] and wanted[n].equals(got[n]))]
     if not wrong and cases:

@@ -59,7 +59,7 @@ def kind(found):
 
 def is_constant(got):
     """True if every call gave one and the same value."""
-    if any(found is None or found.error for found in got):
+    if any(found is None or found.error or found.objection is not None for found in got):
         return False
     return all(plain.same(found.value, got[0].value) for found in got)
 
@@ -69,6 +69,8 @@ def of_case(task, case, got, wanted, mistake, everywhere=False):
     explained = ""
     if got is not None and not got.error and task.explain:
         explained = task.explain(case, got.value)
+    if got is not None and got.objection:
+        explained = got.objection
     if mistake is not None:
         likely, cure, section = mistake.misconception, mistake.cure, mistake.section
     elif got is not None and (got.error or got.ended):
@@ -180,6 +182,8 @@ def _show_expected(task, wanted, got, case, last):
         text = _show_steps(wanted, case, last)
         held = got.holds if got else ()
         return f"{text}, and no {' or '.join(held)} in what is kept" if held else text
+    if task.witness:
+        return task.witness.goal
     if got and not got.error and plain.same(got.value, wanted.value):
         return "the same value, and every argument as it was before the call"
     if task.withheld:
@@ -278,6 +282,8 @@ def _value_advice(task, case, got, wanted, everywhere):
         )
     if wanted.steps:
         return _step_advice(case, got, wanted)
+    if got.objection and got.value is not None:
+        return "", ""
     if got.value is None:
         return (
             "A way through the function ends without `return`, or with `return None`.",

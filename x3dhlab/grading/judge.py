@@ -2,7 +2,7 @@
 
 import functools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from x3dhlab import errors
 from x3dhlab.errors import Refused
@@ -15,7 +15,8 @@ class Outcome:
     """What one call gave: a value or the name of an error, and the arguments afterwards.
 
     Of a sequence of calls (`steps`), the value lists what each call gave, and `holds` names the
-    forbidden secrets that a returned state held.
+    forbidden secrets that a returned state held. Where a task looks for a witness, `objection` says
+    why the value is none, or "".
     """
 
     value: object = None
@@ -24,6 +25,7 @@ class Outcome:
     detail: dict = field(default_factory=dict)
     steps: bool = False
     holds: tuple[str, ...] = ()
+    objection: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -43,6 +45,8 @@ class Outcome:
             if self.holds != other.holds:
                 return False
             return sequence.differing(self.value, other.value, plain.same) is None
+        if self.objection is not None:
+            return self.objection == other.objection
         return plain.same(self.value, other.value)
 
 
@@ -67,7 +71,18 @@ def outcome(task: Task, source: str, case: Case) -> Outcome:
         value = plain.encode_or_name(_function(task.given + source, task.function)(*arguments))
     except Exception as problem:
         return Outcome(error=_error_name(problem))
-    return Outcome(plain.decode(value), "", tuple(arguments))
+    return weighed(task, case, Outcome(plain.decode(value), "", tuple(arguments)))
+
+
+def weighed(task: Task, case: Case, found: Outcome | None) -> Outcome | None:
+    """The outcome with the objection to its value, if the task looks for a witness."""
+    if task.witness is None or found is None or found.error:
+        return found
+    try:
+        objection = task.witness.objection(case, found.value)
+    except Exception:
+        objection = "The value has another form than the task asks for."
+    return replace(found, objection=objection)
 
 
 def _played(task, source, case):

@@ -57,6 +57,19 @@ class Hints:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """For tasks with many right answers: every value is right to which there is no objection.
+
+    `goal` says in a few words what is looked for. `objection(case, value)` is "" for a right value,
+    else the sentence that says why it is none; an error means that the value has another form.
+    Two wrong values with one objection are the same mistake.
+    """
+
+    goal: str
+    objection: Callable
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A function that a learner writes, and everything needed to judge and to help.
 
@@ -83,6 +96,7 @@ class Task:
     given: str = field(default="", repr=False)
     explain: Callable | None = field(default=None, repr=False)
     withheld: bool = False
+    witness: Witness | None = None
 
     @property
     def function(self) -> str:
