@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from x3dhlab import prekeys, session, x3dh
+from x3dhlab.attacks.entry import Attack, Result
 from x3dhlab.errors import Refused, Replayed, UnknownPreKey, UsedPreKey
 from x3dhlab.keys import KeyPair
 from x3dhlab.party import LocalTransport, Party
@@ -284,3 +285,45 @@ def every_flipped_bit(text: bytes = b"Hello") -> Counter:
         except Refused as refusal:
             found[type(refusal).__name__] += 1
     return found
+
+
+# For the catalogue
+
+
+def _burning(rules):
+    found = burn_with_garbage(rules)
+    return Result(found.succeeded, found.facts["Alice's message"])
+
+
+def _burn_the_package() -> Result:
+    """A26 against a party of this course: garbage for each number, then the honest message."""
+    network = LocalTransport(PreKeyStore())
+    alice, bob = Party("Alice", network), Party("Bob", network)
+    bob.publish()
+    before = len(bob.device.ring.one_time)
+    alice.send("Bob", TEXT)
+    honest = network.collect("Bob")
+    for number in tuple(bob.device.ring.one_time):
+        network.send("Mallory", "Bob", garbage(number))
+    refused = {type(received.error).__name__ for received in bob.receive()}
+    network.send(*honest[0][:1], "Bob", honest[0][1])
+    (received,) = bob.receive()
+    left = len(bob.device.ring.one_time)
+    seen = f"{before - left} of {before} one-time keys gone, the honest message opens"
+    return Result(received.plaintext != TEXT, seen, " or ".join(sorted(refused)))
+
+
+CATALOGUE = (
+    Attack(
+        "A26",
+        "Garbage that burns keys",
+        "NI",
+        "06",
+        precondition="Bob deletes a one-time key before he has opened the message that names it.",
+        observed="Every private one-time key is gone, and honest messages no longer open.",
+        defence="Delete only after the text has opened, in one step with storing the session.",
+        source="X3DH §3.4; design B's order of steps.",
+        works=lambda: _burning(Rules(burn_first=True)),
+        fails=_burn_the_package,
+    ),
+)
