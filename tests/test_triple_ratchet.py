@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from x3dhlab import party, primitives, proof, ratchet, spqr, trace
+from x3dhlab import observe, party, primitives, proof, ratchet, spqr, trace
 from x3dhlab.errors import (
     DecryptionFailed,
     NotReadyToSend,
@@ -119,6 +119,42 @@ def test_a_forged_chunk_under_a_good_looking_header_changes_no_state():
         decrypt(state, replace(message, header=replace(message.header, pq=forged)), AD)
     after, _ = decrypt(state, message, AD)
     assert sparse.braid.chunk in after.pq.scka.chunks.values()
+
+
+def said_deleted(recorded, who):
+    """Every value that this side has announced as deleted."""
+    events = [event for event in recorded.events if (event.kind, event.actor) == ("FORGET", who)]
+    return {value for event in events for _, value in event.inputs}
+
+
+def test_a_value_is_said_to_be_deleted_only_when_a_kept_state_lets_it_go():
+    held = {"A": set(), "B": set()}
+
+    def no_kept_value_was_said_to_be_deleted():
+        for who, state in run.states.items():
+            assert not said_deleted(recorded, who) & proof.stolen(state)
+            held[who] |= {state.pq.scka.private, getattr(state.pq.scka.half, "m", None)} - {None}
+
+    with primitives.deterministic("deleted"), trace.record() as recorded:
+        run = Run()
+        while run.epoch() < 3:
+            for who, other in ("AB", "BA"):
+                with observe.acting(who), pytest.raises(WrongType):
+                    run.send(who, "not bytes")
+                no_kept_value_was_said_to_be_deleted()
+                with observe.acting(who):
+                    message = run.send(who)
+                forged = replace(message, ciphertext=flip(message.ciphertext, -1))
+                with observe.acting(other), pytest.raises(DecryptionFailed):
+                    run.receive(other, forged)
+                no_kept_value_was_said_to_be_deleted()
+                with observe.acting(other):
+                    run.receive(other, message)
+                no_kept_value_was_said_to_be_deleted()
+    for who, state in run.states.items():
+        old = held[who] - proof.stolen(state)
+        assert len(old) >= 2  # each side was A once and B once: a private key, and an m
+        assert old < said_deleted(recorded, who)  # and, beside them, the chain key of an old epoch
 
 
 def test_other_associated_data_is_refused():

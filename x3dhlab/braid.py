@@ -9,7 +9,8 @@ is used for sending only when both sides can know its key. This module does not 
 The parts, in chunks: header ‖ MAC 3, ek_vector 36, ct1 30, ct2 ‖ MAC 5.
 
 A chunk carries no MAC of its own. One false chunk spoils its part, and is found when the part is
-complete. So use this under an authenticated message, and drop the new state when that fails.
+complete. So use this under an authenticated message, and drop the new state when that fails. Only
+who keeps the new state may say what is deleted by it: `discard`.
 
 Simplified: labels and encodings are this course's own, the code is `erasure`'s, and an epoch that
 stands still has no time limit. Unconfirmed: the flow is that of the specification's overview, §2.1;
@@ -229,7 +230,6 @@ def take_ek(state: State, kind: int) -> tuple[State, None]:
     ct2 = kem.encapsulate2(state.half, ek_vector)
     tag = mac(state, b"ciphertext", concat(state.half.ct1, ct2))
     sending = erasure.blocks_of(concat(ct2, tag))
-    forget(state.half.m)
     state = replace(state, phase=Phase.CT2_SAMPLED, half=None, chunks=_NO_CHUNKS)
     return replace(state, sending=sending, sent=0), None
 
@@ -247,13 +247,20 @@ def take_ct2(state: State, kind: int) -> tuple[State, EpochKey | None]:
     state = _authenticate(state, key)
     # A wrong CT is no error of the KEM: another SS comes out, and so another MAC key.
     _check(tag, mac(state, b"ciphertext", CT))
-    forget(state.private)
     return next_epoch(state, Phase.NO_HEADER_RECEIVED), (state.epoch, key)
 
 
 def next_epoch(state: State, phase: Phase) -> State:
     """ML-KEM Braid §2, the end of an epoch: of all that was, the authenticator stays."""
     return State(phase, state.epoch + 1, state.auth_root, state.auth_mac)
+
+
+def discard(before: State, after: State) -> None:
+    """ML-KEM Braid §2, the end of an epoch: say what is deleted once `after` replaces `before`."""
+    if before.half is not None and after.half is None:
+        forget(before.half.m)
+    if before.private is not None and after.private is None:
+        forget(before.private)
 
 
 def _authenticate(state, key):

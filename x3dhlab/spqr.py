@@ -9,8 +9,9 @@ code. One implementer reports two slips in it: §7.2's table gives the chain ste
 first step, and §5.6 skips one key too many. Here the step is keyed by the chain key, over the
 counter, and counters start at 1, as in libsignal.
 
-Simplified: labels are this course's own; skipped keys go with their epoch and have no other age
-limit; there is no saved form.
+Simplified: labels are this course's own; there is no saved form. A skipped key goes when its epoch
+goes, or beyond `MAX_STORED`; it does not also go after `ratchet.MAX_AGE` received messages. Epochs
+go only when this end sends in a newer one.
 """
 
 from collections.abc import Mapping
@@ -177,7 +178,6 @@ def add_epoch(state: State, output: tuple[int, bytes] | None) -> State:
 def drop_epochs(state: State, sending: int) -> State:
     """Double Ratchet §5, epochs: no chain sends in an old one; the oldest go with their keys."""
     oldest = sending - EPOCHS_KEPT
-    forget(*[c.CKs for epoch, c in state.chains.items() if epoch < sending and c.CKs])
     chains = {
         epoch: replace(c, CKs=None) if epoch < sending else c
         for epoch, c in state.chains.items()
@@ -185,6 +185,13 @@ def drop_epochs(state: State, sending: int) -> State:
     }
     skipped = {name: mk for name, mk in state.MKSKIPPED.items() if name[0] >= oldest}
     return replace(state, chains=MappingProxyType(chains), MKSKIPPED=MappingProxyType(skipped))
+
+
+def discard(before: State, after: State) -> None:
+    """Double Ratchet §5, epochs: say what is deleted once `after` replaces `before`."""
+    braid.discard(before.scka, after.scka)
+    kept = {epoch for epoch, chains in after.chains.items() if chains.CKs}
+    forget(*[c.CKs for epoch, c in before.chains.items() if c.CKs and epoch not in kept])
 
 
 def _with(state, epoch, chains):

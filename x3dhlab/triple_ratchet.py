@@ -88,6 +88,7 @@ def encrypt(
     header = TripleHeader(ec_header, pq_header)
     AD = bind(associated_data, header.encode())
     ciphertext = seal(mk, plaintext, AD, aead=ec.aead)
+    spqr.discard(state.pq, pq)
     return State(ec, pq), TripleMessage(header, ciphertext)
 
 
@@ -111,6 +112,8 @@ def decrypt(
     pq, pq_mk = spqr.receive_key(state.pq, header.pq)
     mk = kdf_hybrid(ec_mk, pq_mk)
     plaintext = open_sealed(mk, message.ciphertext, AD, aead=ec.aead)
+    # Only now, with the tag checked, is the new state the one that counts.
+    spqr.discard(state.pq, pq)
     return State(ratchet.discard_old(ec), pq), plaintext
 
 
