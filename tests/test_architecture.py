@@ -8,6 +8,7 @@ import sys
 import tokenize
 from pathlib import Path
 
+import grimp
 import pytest
 
 import x3dhlab
@@ -18,9 +19,10 @@ CORE = ["x3dh", "pqxdh", "ratchet"]
 CORE_LIMIT = 400  # lines of code; more means that something belongs elsewhere
 QUANTUM = ["braid", "spqr", "triple_ratchet"]  # the same limit, for the second ratchet
 ROOMS = [
-    "errors", "observe", "primitives", "kem", "keys", "layout", "wire", "x3dh", "pqxdh",
-    "ratchet", "header_encryption", "erasure", *QUANTUM, "prekeys", "session",
-    "party", "trace", "progress", "service/store",
+    "errors", "observe", "primitives", "kem", "keys", "layout", "wire", "fingerprint", "x3dh",
+    "pqxdh", "ratchet", "header_encryption", "erasure", *QUANTUM, "prekeys", "session",
+    "contacts", "party", "trace", "progress", "service/store", "service/limits",
+    "messaging/devices",
 ]  # fmt: skip
 
 DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -118,3 +120,33 @@ def test_importing_the_protocols_loads_no_picture_and_no_notebook_code(tmp_path)
 
 def test_the_search_for_heavy_modules_finds_one(tmp_path):
     assert "traitlets" in loaded("import traitlets", tmp_path)
+
+
+# Rooms that may meet a weak piece, and the commands that grade and therefore reach one.
+MEET_WEAK_PIECES = {"attacks", "worlds", "scenes", "grading"}
+GRADE = {"cli", "authoring", "status", "classroom"}
+
+
+@pytest.fixture(scope="module")
+def imports():
+    """Every import of the package, those inside functions too."""
+    return grimp.build_graph("x3dhlab", cache_dir=None)
+
+
+def chain_to_weak_pieces(imports, room):
+    importer, attacks = f"x3dhlab.{room}", "x3dhlab.attacks"
+    chains = imports.find_shortest_chains(importer, attacks, as_packages=True)
+    return sorted(chains)[:1]
+
+
+def test_no_weak_piece_is_reachable_from_the_core(imports):
+    rooms = {module.split(".")[1] for module in imports.find_children("x3dhlab")}
+    rooms -= MEET_WEAK_PIECES | GRADE
+    assert len(rooms) > 25
+    assert {room.split("/")[0] for room in ROOMS} <= rooms
+    assert [found for room in rooms for found in chain_to_weak_pieces(imports, room)] == []
+
+
+def test_the_search_for_weak_pieces_finds_the_ways_that_are_allowed(imports):
+    assert chain_to_weak_pieces(imports, "scenes") != []
+    assert chain_to_weak_pieces(imports, "cli") != []

@@ -29,8 +29,15 @@
     ├── StoreProblem                the prekey service cannot do it
     │   ├── UnknownUser             nobody published under this name
     │   ├── IdentityMismatch        the name is bound to another identity key
+    │   │   └── IdentityChanged     a contact's new key waits for an answer: nothing is sent
+    │   ├── RateLimited             too many requests: wait
     │   ├── DuplicatePreKey         this identifier is taken, with another key
     │   └── StoreUnavailable        the store is read-only, locked or missing
+    ├── TrustProblem                what arrives does not fit what is remembered or signed
+    │   ├── StalePreKey             a signed prekey that was replaced before, or is too old
+    │   ├── Downgraded              X3DH from a contact that spoke PQXDH before
+    │   ├── UnsignedDevice          the account's key did not sign for this device
+    │   └── OldDeviceList           a device list older than one seen before
     └── Unavailable                 a library or algorithm is not installed here
 
 Each error carries `step`, the place in a specification that demands the refusal, and `data`,
@@ -163,12 +170,40 @@ class IdentityMismatch(StoreProblem):
     """The name is bound to another identity key."""
 
 
+class IdentityChanged(IdentityMismatch):
+    """A contact's new key waits for an answer: nothing is sent."""
+
+
+class RateLimited(StoreProblem):
+    """Too many requests. `data["seconds"]` is how long to wait."""
+
+
 class DuplicatePreKey(StoreProblem):
     """This identifier is taken, with another key."""
 
 
 class StoreUnavailable(StoreProblem):
     """The store is read-only, locked or missing."""
+
+
+class TrustProblem(Refused):
+    """What arrives does not fit what is remembered or signed."""
+
+
+class StalePreKey(TrustProblem):
+    """A signed prekey that was replaced before, or is too old."""
+
+
+class Downgraded(TrustProblem):
+    """X3DH from a contact that spoke PQXDH before."""
+
+
+class UnsignedDevice(TrustProblem):
+    """The account's key did not sign for this device."""
+
+
+class OldDeviceList(TrustProblem):
+    """A device list older than one seen before."""
 
 
 class Unavailable(Refused):

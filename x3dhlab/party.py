@@ -6,11 +6,12 @@ bytes. Attacks and simulated networks are transports that wrap another one.
 
 from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Protocol
 
-from x3dhlab import observe, pqxdh, prekeys, session, x3dh
-from x3dhlab.errors import IdentityMismatch, Refused
+from x3dhlab import contacts, observe, pqxdh, prekeys, session, x3dh
+from x3dhlab.contacts import Contact
+from x3dhlab.errors import IdentityMismatch, NoSession, Refused, TrustProblem
 from x3dhlab.keys import KeyPair
 from x3dhlab.primitives import AEAD, CBC_HMAC, check_plaintext
 from x3dhlab.wire import PreKeyBundle, Publication
@@ -39,10 +40,14 @@ class Transport(Protocol):
 
 
 class LocalTransport:
-    """The honest transport: a prekey store and mailboxes in this process."""
+    """The honest transport: a prekey store and mailboxes in this process.
 
-    def __init__(self, store):
+    `limits` (see `service.limits`) may refuse a fetch with `RateLimited`; None refuses nothing.
+    """
+
+    def __init__(self, store, limits=None):
         self.store = store
+        self.limits = limits
         self._mailboxes = defaultdict(deque)
 
     def publish(self, name, publication):
@@ -51,6 +56,8 @@ class LocalTransport:
             self.store.publish(name, Publication.decode(publication))
 
     def fetch(self, name, requester):
+        if self.limits is not None:
+            self.limits.check(requester, name)
         bundle = self.store.fetch(name).encode()
         crossing(SERVER, requester, "bundle", bundle, about=name)
         return bundle
@@ -88,7 +95,11 @@ class Received:
 
 @dataclass(slots=True)
 class Party:
-    """A named person with one device. Trusts an identity key on first use, and keeps it pinned."""
+    """A named person with one device. Trusts an identity key on first use, and keeps it pinned.
+
+    `contacts` is what it remembers of others, `alarms` what did not fit and should be shown.
+    `now` (seconds) and `max_age` switch the age rule for signed prekeys on.
+    """
 
     name: str
     transport: Transport
@@ -97,8 +108,11 @@ class Party:
     aead: AEAD = CBC_HMAC
     one_time: int = 10
     identity: KeyPair | None = field(default=None, repr=False)
+    now: int = field(default=0, repr=False)
+    max_age: int | None = field(default=None, repr=False)
     device: session.Device = field(init=False, repr=False)
-    pins: dict[str, bytes] = field(init=False, default_factory=dict, repr=False)
+    contacts: dict[str, Contact] = field(init=False, default_factory=dict, repr=False)
+    alarms: list[Refused] = field(init=False, default_factory=list, repr=False)
 
     def __post_init__(self):
         with observe.acting(self.name):
@@ -142,23 +156,59 @@ class Party:
         with observe.acting(self.name):
             self.device = session.retire(self.device, before=before)
 
-    def send(self, peer: str, plaintext: bytes) -> None:
-        """Encrypt for `peer` and send, after a handshake if there is no session yet."""
+    @property
+    def pins(self) -> MappingProxyType:
+        """Name → the identity key that is pinned; to look at, not to change."""
+        return MappingProxyType({name: known.identity for name, known in self.contacts.items()})
+
+    def accept_change(self, peer: str, identity_key: bytes) -> None:
+        """Answer an alarm: this key counts for `peer` from now on, the new one or the old one.
+
+        Raises `IdentityMismatch` for a third key, `NoSession` for a person never met.
+        """
+        self.contacts[peer] = contacts.accept(self._known(peer), identity_key)
+
+    def verify(self, peer: str) -> None:
+        """Note that the safety number was compared with `peer`, and was the same."""
+        self.contacts[peer] = contacts.verify(self._known(peer))
+
+    def _known(self, peer):
+        if peer not in self.contacts:
+            raise NoSession(f"{peer} is not a contact yet", name=peer)
+        return self.contacts[peer]
+
+    def send(self, peer: str, plaintext: bytes, *, renew: bool = False) -> None:
+        """Encrypt for `peer` and send, after a handshake if there is no session yet.
+
+        `renew` makes a new session although there is one. Raises `IdentityChanged` while a new
+        identity key of `peer` waits for `accept_change`.
+        """
         # Before the bundle is fetched: it costs the peer a one-time prekey.
         check_plaintext(plaintext)
         with observe.acting(self.name):
-            device = self.device
-            identity = self.pins.get(peer)
-            if not device.sessions.get(identity):
-                bundle = PreKeyBundle.decode(self.transport.fetch(peer, self.name))
-                self._check_pin(peer, bundle.identity_key)
-                identity = bundle.identity_key
-                device = session.start(device, bundle)
-            device, data = session.send(device, identity, plaintext)
+            contact, device = self.contacts.get(peer), self.device
+            if contact is not None:
+                contacts.check_sending(contact, peer)
+            if renew or contact is None or not device.sessions.get(contact.identity):
+                contact, device = self._start(peer)
+            device, data = session.send(device, contact.identity, plaintext)
             # Keep the new state before the ciphertext leaves: a crash must not reuse a key.
-            self.pins[peer] = identity
+            self.contacts[peer] = contact
             self.device = device
             self.transport.send(self.name, peer, data)
+
+    def _start(self, peer):
+        bundle = PreKeyBundle.decode(self.transport.fetch(peer, self.name))
+        post_quantum = self.device.protocol is pqxdh and bundle.kem_prekey is not None
+        try:
+            contact = self._meet(peer, bundle.identity_key)
+            contacts.check_sending(contact, peer)
+            contact = contacts.check_prekey(contact, bundle, now=self.now, max_age=self.max_age)
+            contact = contacts.check_handshake(contact, post_quantum)
+        except (IdentityMismatch, TrustProblem) as alarm:
+            self.alarms.append(alarm)
+            raise
+        return contact, session.start(self.device, bundle)
 
     def receive(self) -> list[Received]:
         """Decrypt the whole mailbox. A refused message changes nothing and stops nothing."""
@@ -168,15 +218,29 @@ class Party:
     def _open(self, sender, data):
         try:
             device, identity, plaintext = session.receive(self.device, self.pins.get(sender), data)
-            self._check_pin(sender, identity)
+            contact = self._check_sender(sender, identity, device.sessions[identity][0])
         except Refused as problem:
+            if isinstance(problem, (IdentityMismatch, TrustProblem)):
+                self.alarms.append(problem)
             return Received(sender, None, problem)
-        self.pins[sender] = identity
+        self.contacts[sender] = contact
         self.device = device
         return Received(sender, plaintext)
 
-    def _check_pin(self, name, identity):
-        if self.pins.get(name, identity) != identity:
+    def _check_sender(self, name, identity, used):
+        contact = self._meet(name, identity)
+        if contact.identity != identity:
             raise IdentityMismatch(
                 f"{name} comes with another identity key than before", step="X3DH §4.1", name=name
             )
+        known = {there.identifier for there in self.device.sessions.get(identity, ())}
+        if used.identifier in known:
+            return contact
+        return contacts.check_handshake(contact, used.opening.kem_prekey_id is not None)
+
+    def _meet(self, name, identity):
+        """The contact of that name; a change of its key is kept whatever follows."""
+        contact = contacts.meet(self.contacts.get(name), identity)
+        if contact.changed_to is not None:
+            self.contacts[name] = contact
+        return contact

@@ -1,0 +1,1 @@
+"""What messengers add on top of the protocol: devices, and what several of them need."""
