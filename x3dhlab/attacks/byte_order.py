@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass, replace
 
 from x3dhlab import braid, kem
+from x3dhlab.attacks.entry import Attack, Result
 from x3dhlab.errors import Refused
 from x3dhlab.primitives import random_bytes
 
@@ -88,3 +89,33 @@ def _read_back(state, wrong, strict):
         return state
     noise = swapped(state.half.noise, reduce=not strict)
     return replace(state, half=replace(state.half, noise=noise))
+
+
+# For the catalogue
+
+
+def _two_orders() -> Result:
+    sender, receiver = two_secrets(wrong=True)
+    return Result(sender != receiver, "two secrets, and no error")
+
+
+def _one_order() -> Result:
+    """A58 against `braid`, whose check sees numbers that cannot be."""
+    found = upgraded_after(40, strict=True)
+    return Result(not found.error, str(found), found.error)
+
+
+CATALOGUE = (
+    Attack(
+        "A58",
+        "Saved with the wrong byte order",
+        "ID",
+        "12",
+        "One version writes a half-finished state, the next one reads it in another order.",
+        "The secrets of both sides differ, and sessions die many messages later.",
+        "One written encoding, checked when it is read, and vectors across machines.",
+        "libcrux issue 1275; repair code in SPQR, January 2026.",
+        works=_two_orders,
+        fails=_one_order,
+    ),
+)

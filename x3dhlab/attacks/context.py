@@ -11,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType, ModuleType
 
 from x3dhlab import kem as kems
-from x3dhlab import pqxdh, x3dh
+from x3dhlab import pqxdh, ratchet, x3dh
+from x3dhlab.attacks import targets
+from x3dhlab.attacks.entry import Attack, Result, attempt
 from x3dhlab.attacks.weakened import PAIRS, Cast, MissingTerm, compute
 from x3dhlab.errors import DecryptionFailed
 from x3dhlab.kem import KemKeyPair
 from x3dhlab.keys import KeyPair
-from x3dhlab.primitives import concat, dh, hkdf, open_sealed, seal
-from x3dhlab.wire import encode_key
+from x3dhlab.primitives import concat, dh, hkdf, open_sealed, random_bytes, seal
+from x3dhlab.wire import PreKeyBundle, encode_key
 
 SALT, MATERIAL, INFO, AD = "salt", "key material", "info", "associated data"
 TERMS = ("DH1", "DH2", "DH3", "DH4")
@@ -514,3 +516,136 @@ def attempt_all(recipe: Recipe, here: Situation, *, one_side: bool = False) -> l
 
 def _show(data):
     return f"“{data.decode(errors='replace')}”" if data else "empty"
+
+
+# For the catalogue
+
+
+def _tried_on(attack, change=lambda recipe, here: recipe, protocol=x3dh) -> Result:
+    """One attack on the specification's recipe, changed."""
+    here = Situation.fresh(protocol)
+    found = attack(change(dict(specified(here)), here), here)
+    return Result(found.succeeded, found.sentence)
+
+
+def _changed(row, *names):
+    return lambda recipe, here: recipe | {row: tuple((n, len(here.values()[n])) for n in names)}
+
+
+def _kept(row, wanted):
+    return lambda recipe, here: recipe | {row: tuple(p for p in recipe[row] if wanted(p[0]))}
+
+
+def _handshake(ours=x3dh.INFO, theirs=x3dh.INFO, names=((), ())) -> Result:
+    """A whole handshake and one ratchet message, each side with its own info and account names."""
+    friends = targets.friends()
+    offer = PreKeyBundle.decode(friends.network.fetch("Bob", "Alice"))
+    message, mine = x3dh.initiate(friends.alice.identity, offer, info=ours)
+    ring = friends.bob.device.ring
+    pair = ring.signed[offer.signed_prekey_id].pair
+    yours = x3dh.respond(
+        ring.identity, pair, ring.one_time[offer.one_time_prekey_id], message, info=theirs
+    )
+    bound = [
+        x3dh.concat(agreement.associated_data, *(ratchet.bind(name, b"") for name in known))
+        for agreement, known in zip((mine, yours), names, strict=True)
+    ]
+    sender = ratchet.State.initiator(mine.secret, offer.signed_prekey)
+    receiver = ratchet.State.responder(yours.secret, pair)
+    _, sent = ratchet.encrypt(sender, TEXT, bound[0])
+    return attempt(lambda: ratchet.decrypt(receiver, sent, bound[1])[1].decode())
+
+
+def _one_side_swapped() -> Result:
+    """A32: DH1 and DH2 change places on Alice's side only."""
+    here = Situation.fresh(x3dh)
+    recipe = dict(specified(here))
+    F, first, second, *others = recipe[MATERIAL]
+    swapped = recipe | {MATERIAL: (F, second, first, *others)}
+    found = order_mixup(swapped, here, one_side=True)
+    return Result(found.succeeded, found.sentence)
+
+
+def _slots() -> Result:
+    """A33: one secret of 32 bytes as DH4 of `x3dh`, and as SS of `pqxdh`."""
+    dhs, secret = tuple(random_bytes(32) for _ in range(3)), random_bytes(32)
+    classical = x3dh.derive((*dhs, secret))
+    hybrid = pqxdh.derive(dhs, secret, info=pqxdh.info_for("ML-KEM-768"))
+    return Result(classical == hybrid, "two keys", "another info for each protocol")
+
+
+def _names() -> Result:
+    """A34: `ratchet.bind` puts a length before what varies."""
+    same = ratchet.bind(b"user1", b"23") == ratchet.bind(b"user", b"123")
+    return Result(same, "different bytes", "a length before each name")
+
+
+_NO_PROGRAM = _kept(INFO, lambda name: name not in ("application", "space"))
+_ONE_INFO = _changed(INFO, "application")
+_BARE_NAMES = _changed(AD, "sender", "recipient")
+
+CATALOGUE = (
+    Attack(
+        "A30",
+        "Bob's keys under another name",
+        "NC",
+        "05",
+        "Nothing binds the names of the accounts.",
+        "Alice writes to account 99, and Bob believes that she wrote to him.",
+        "The names of both accounts in AD, each after its length.",
+        "X3DH §4.8 leaves it to the application; libsignal binds them since April 2026.",
+        works=lambda: _tried_on(misbinding),
+        fails=lambda: _handshake(names=((b"Alice", b"99"), (b"Alice", b"23"))),
+    ),
+    Attack(
+        "A31",
+        "One message, two programs",
+        "I",
+        "05",
+        "Two programs share their keys and their info.",
+        "A message for one opens in the other.",
+        "The program's name and version in info, or separate keys.",
+        "X3DH §2.1.",
+        works=lambda: _tried_on(other_application, _NO_PROGRAM),
+        fails=lambda: _handshake(theirs=b"another program"),
+    ),
+    Attack(
+        "A32",
+        "Two terms in the wrong order",
+        "I",
+        "04",
+        "One side swaps DH1 and DH2.",
+        "No session works; with both sides swapped, only strangers notice.",
+        "Comparing with published numbers, and not only with yourself.",
+        "X3DH §3.3; design B's key insight.",
+        works=_one_side_swapped,
+        fails=lambda: replace(
+            _tried_on(lambda recipe, here: order_mixup(recipe, here, one_side=True)),
+            stopped_by="published numbers",
+        ),
+    ),
+    Attack(
+        "A33",
+        "One input, two meanings",
+        "I",
+        "05",
+        "X3DH and PQXDH share one info.",
+        "A KEM secret and a one-time term stand in the same place.",
+        "One info for each protocol, a constant salt, lengths before values that vary.",
+        "The info string of PQXDH §2.1; RFC 2104.",
+        works=lambda: _tried_on(shared_slot, _ONE_INFO, pqxdh),
+        fails=_slots,
+    ),
+    Attack(
+        "A34",
+        "Names without lengths",
+        "I",
+        "05",
+        "Sender and recipient are joined with nothing between.",
+        "A message for one pair of people passes as one for another pair.",
+        "Each name after its length, or names of a fixed length.",
+        "Design C's associated data.",
+        works=lambda: _tried_on(ambiguous_names, _BARE_NAMES),
+        fails=_names,
+    ),
+)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from x3dhlab import primitives, spqr, triple_ratchet
+from x3dhlab.attacks import entry
+from x3dhlab.attacks.entry import Attack, attempt
 from x3dhlab.errors import Malformed, Refused
 from x3dhlab.keys import KeyPair
 from x3dhlab.primitives import random_bytes
@@ -150,3 +152,40 @@ def tried(rules: Rules, attack: Callable[[Offer, int], Offer], turns: int = TURN
                 reason = reason or type(refusal).__name__
     epochs = min(phone.state.pq.scka.epoch for phone in made.values()) - 1
     return Result(tuple(refused), hybrid, epochs, reason)
+
+
+# For the catalogue
+
+
+def _stripped() -> entry.Result:
+    found = tried(Rules(covered=False, required=False), stripped)
+    return entry.Result(found.hybrid == 0 and not found.refused, found.sentence)
+
+
+def _chunk_altered() -> entry.Result:
+    """A57 against `triple_ratchet`: a bit of the quantum header is turned over on the way."""
+    made = phones(Rules())
+    _, message = triple_ratchet.encrypt(
+        triple_ratchet.State(made["Alice"].state.ec, made["Alice"].state.pq), b"text", AD
+    )
+    pq = message.header.pq
+    chunk = bytes([pq.braid.chunk[0] ^ 1]) + pq.braid.chunk[1:]
+    pq = replace(pq, braid=replace(pq.braid, chunk=chunk))
+    altered = replace(message, header=replace(message.header, pq=pq))
+    return attempt(lambda: triple_ratchet.decrypt(made["Bob"].state, altered, AD))
+
+
+CATALOGUE = (
+    Attack(
+        "A57",
+        "The post-quantum half, taken out",
+        "NI",
+        "12",
+        "The quantum header is not required, and not under the tag.",
+        "All is read with classical keys, and nobody notices.",
+        "A minimum version, and the field under the tag.",
+        "libsignal refuses sessions without it since April 2026.",
+        works=_stripped,
+        fails=_chunk_altered,
+    ),
+)

@@ -1,8 +1,8 @@
 """What the catalogue says of an attack: its number, who can do it, and both of its runs.
 
-Each module of attacks lists its entries in `CATALOGUE`; `attacks.catalogue()` gathers them. An entry
-has two runs on fresh keys. `works` meets the bug, or a program without the defence; `fails` meets
-this course's own code with the defence on, and says what stopped it.
+Each module of attacks lists its entries in `CATALOGUE`; `attacks.catalogue()` gathers them. An
+entry has two runs on fresh keys. `works` meets the bug, or a program without the defence; `fails`
+meets this course's own code with the defence on, and says what stopped it.
 """
 
 from collections.abc import Callable

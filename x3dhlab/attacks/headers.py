@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from x3dhlab import header_encryption, ratchet
+from x3dhlab.attacks.entry import Attack, Result
 from x3dhlab.header_encryption import State, expand
 from x3dhlab.keys import KeyPair
 from x3dhlab.primitives import concat, random_bytes, seal
@@ -112,3 +113,30 @@ def told(messages: Sequence[bytes], group: Sequence[int]) -> dict:
     numbers = [header.number for header in headers]
     missing = sorted(set(range(max(numbers))) - set(numbers))
     return {"numbers": numbers, "missing": missing, "PN": headers[0].previous_length}
+
+
+# For the catalogue
+
+
+def _told_by(kind) -> Result:
+    """A56: does any group of messages that belong together hold more than one?"""
+    passed = traffic(kind)
+    groups = linked([one.data for one in passed])
+    most = max(map(len, groups))
+    return Result(most > 1, f"{len(passed)} messages, {len(groups)} groups, up to {most} in one")
+
+
+CATALOGUE = (
+    Attack(
+        "A56",
+        "What headers tell",
+        "N",
+        "12",
+        "The relay keeps what passes, and headers travel in clear.",
+        "It sorts the traffic of several pairs by ratchet key, and counts.",
+        "Encrypted headers; times and lengths remain.",
+        "Double Ratchet §4.",
+        works=lambda: _told_by(CLEAR),
+        fails=lambda: replace(_told_by(HIDDEN), stopped_by="header encryption"),
+    ),
+)

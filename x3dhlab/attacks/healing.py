@@ -7,7 +7,9 @@ one, and the thief does what the phone would do with his copy.
 
 from dataclasses import dataclass, replace
 
-from x3dhlab import ratchet
+from x3dhlab import ratchet, session
+from x3dhlab.attacks import targets
+from x3dhlab.attacks.entry import Attack, Result, attempt
 from x3dhlab.attacks.ratchets import AD, Phone, phones, tried
 from x3dhlab.errors import Refused
 from x3dhlab.keys import KeyPair
@@ -233,3 +235,112 @@ def zero_forgery(text: bytes, associated_data: bytes = AD) -> Message:
     header = Header(bytes(32), 0, 0)
     _, mk = kdf_ck(bytes(32))
     return Message(header, seal(mk, text, ratchet.bind(associated_data, header.encode())))
+
+
+# For the catalogue
+
+
+def _zero_state() -> Result:
+    """A46: a Bob whose program writes zeros where nothing is set yet."""
+    _, bob = states()
+    zeroed = replace(bob, DHr=bytes(32), CKr=bytes(32))
+    return attempt(lambda: ratchet.decrypt(zeroed, zero_forgery(b"forged"), AD)[1].decode())
+
+
+def _empty_state() -> Result:
+    _, bob = states()
+    return attempt(lambda: ratchet.decrypt(bob, zero_forgery(b"forged"), AD))
+
+
+def _put_back() -> Result:
+    """A49: the same state writes two messages."""
+    alice, _ = states()
+    one, two = (ratchet.encrypt(alice, text, AD)[1] for text in (b"pay Carol", b"pay Peter"))
+    return Result(one.header == two.header, "two texts under one message key")
+
+
+def _remembered() -> Result:
+    """A49 against `session`: the holder remembers the number of the last step."""
+    friends = targets.friends()
+    friends.written()
+    ((old, *_),) = friends.alice.device.sessions.values()
+    saved = session.to_bytes(old)
+    friends.alice.send("Bob", b"again")
+    ((now, *_),) = friends.alice.device.sessions.values()
+    return attempt(lambda: session.from_bytes(saved, last_sequence=now.sequence))
+
+
+SENDERS, STOLEN_AFTER = "ABABABAB", 1
+
+
+def _never_turned() -> Result:
+    read = listen(talk(SENDERS, NEVER), "A", STOLEN_AFTER)
+    return Result(len(read) == len(SENDERS) - STOLEN_AFTER, f"the thief reads {read}")
+
+
+def _healed() -> Result:
+    """A53 against phones made of `ratchet`: what a copy of Alice's state reads at the end."""
+    read = listen(talk(SENDERS), "A", STOLEN_AFTER)
+    return Result(len(SENDERS) in read, f"the thief reads {read}", "a key that the copy never had")
+
+
+def _skipped_key(messages: int) -> Result:
+    """A55: message 1 is lost; after so many others Bob's state is stolen. Does it open?"""
+    alice, bob = states()
+    alice, lost = ratchet.encrypt(alice, b"the lost one", AD)
+    for _ in range(messages):
+        alice, message = ratchet.encrypt(alice, b"", AD)
+        bob, _ = ratchet.decrypt(bob, message, AD)
+    return attempt(lambda: ratchet.decrypt(bob, lost, AD)[1].decode())
+
+
+CATALOGUE = (
+    Attack(
+        "A46",
+        "Zeros for an empty state",
+        "I",
+        "11",
+        "Bob's program writes zeros where nothing is set, and takes them for keys.",
+        "He reads a message that was made without any secret.",
+        "An explicit “no chain yet”, and the refusal of low-order keys.",
+        "A symbolic trace against a model; unconfirmed for any released program.",
+        works=_zero_state,
+        fails=_empty_state,
+    ),
+    Attack(
+        "A49",
+        "A state put back, or copied",
+        "DK",
+        "11",
+        "A saved state is used after a newer one has sent.",
+        "One message key for two texts, and a message that the receiver drops.",
+        "New sessions after a restore; a sequence number that the holder remembers.",
+        "Signal-Desktop issue 2912.",
+        works=_put_back,
+        fails=_remembered,
+    ),
+    Attack(
+        "A53",
+        "A stolen ratchet state",
+        "K",
+        "11",
+        "One state is copied, and the phones never make a new ratchet key.",
+        "The thief reads everything that follows.",
+        "A new key at every answer.",
+        "Double Ratchet §8.2; Cohn-Gordon and others 2016.",
+        works=_never_turned,
+        fails=_healed,
+    ),
+    Attack(
+        "A55",
+        "Skipped keys that stay",
+        "K",
+        "11",
+        "A message was lost, recorded, and its key is still kept when the state is stolen.",
+        "The recorded message opens.",
+        "An age limit for skipped keys.",
+        "Double Ratchet §8.4.",
+        works=lambda: _skipped_key(5),
+        fails=lambda: _skipped_key(ratchet.MAX_AGE + 1),
+    ),
+)

@@ -16,15 +16,18 @@ from dataclasses import dataclass, field, replace
 
 from x3dhlab import kem as kems
 from x3dhlab import pqxdh, prekeys, x3dh
+from x3dhlab.attacks import targets
+from x3dhlab.attacks.entry import Attack, Result, attempt
 from x3dhlab.attacks.inbox import Try
 from x3dhlab.errors import BadSignature, DecryptionFailed, MissingKemPreKey, Refused
 from x3dhlab.kem import KemKeyPair
 from x3dhlab.keys import KeyPair
 from x3dhlab.prekeys import PreKeyRing
 from x3dhlab.primitives import concat, dh, hkdf, open_sealed, random_bytes, seal, sign, verify
+from x3dhlab.proof import verdicts
 from x3dhlab.service.store import PreKeyStore
-from x3dhlab.trace import Trace
-from x3dhlab.wire import InitialMessage, PreKeyBundle, decode_kem, encode_kem
+from x3dhlab.trace import Trace, record
+from x3dhlab.wire import InitialMessage, PreKeyBundle, decode_kem, encode_kem, encode_key
 
 KEM = "ML-KEM-768"
 TEXT = b"Meet me at noon."
@@ -401,3 +404,123 @@ def repack(bound: bool) -> Try:
     except DecryptionFailed:
         return Try(False, "Bob refuses: Alice meant another key.", {})
     return Try(True, "Bob believes that Alice used the good key. The thief has SS.", facts)
+
+
+# For the catalogue
+
+
+def _result(found: Try, fact: str) -> Result:
+    return Result(found.succeeded, found.facts.get(fact, found.sentence))
+
+
+def _started_with(change) -> Result:
+    """Alice's `pqxdh` with a bundle that the server changed."""
+    bundle = change(Bob().bundle())
+    return attempt(lambda: pqxdh.initiate(KeyPair.generate(), bundle))
+
+
+def _recorded_party() -> Result:
+    """A24 against two parties who speak PQXDH: what all keys of the curve give."""
+    with record() as trace:
+        friends = targets.friends(pqxdh)
+        friends.deliver(friends.written())
+    (verdict,) = verdicts(trace, curve_keys(trace))
+    return Result(verdict.readable, "the recording stays closed", "SS is missing")
+
+
+def _not_repacked() -> Result:
+    """A36 against ML-KEM: the same coins for another key give another secret."""
+    mechanism, coins = kems.get(KEM), random_bytes(32)
+    secrets = {mechanism.encapsulate(mechanism.generate().public, coins=coins)[1] for _ in range(2)}
+    return Result(len(secrets) == 1, "two keys, two secrets", "ML-KEM hashes the key into SS")
+
+
+def _every_input() -> Result:
+    """A40 against `pqxdh.derive`."""
+    info = pqxdh.info_for(KEM)
+    count = inputs_that_count(lambda dhs, secret: pqxdh.derive(dhs, secret, info=info))
+    return Result(not all(count.values()), ", ".join(count), "every input changes SK")
+
+
+def _raw(public):
+    return public
+
+
+CATALOGUE = (
+    Attack(
+        "A10",
+        "A KEM key that is not there",
+        "S",
+        "08",
+        "The program takes X3DH where a bundle has no KEM key.",
+        "The post-quantum secret is gone, and nobody notices.",
+        "Refuse a bundle without a KEM key; remember which contacts had one.",
+        "Design D falls back; libsignal refuses such messages since June 2025.",
+        works=lambda: _result(strip(Rules(falls_back=True)), "later"),
+        fails=lambda: _started_with(stripped),
+    ),
+    Attack(
+        "A11",
+        "A KEM key that nobody signed",
+        "S",
+        "08",
+        "The program does not check the KEM key's signature.",
+        "The server knows SS; only the curve is left.",
+        "A signature over each encoded KEM key, checked before it is used.",
+        "PQXDH §3.2 and §3.3; designs C and D have no such signature.",
+        works=lambda: _result(exchange(Rules(signed=False)), "later"),
+        fails=lambda: _started_with(lambda bundle: exchanged(bundle)[0]),
+    ),
+    Attack(
+        "A24",
+        "Record now, read later",
+        "NK",
+        "08",
+        "Traffic is recorded, and later every private key of the curve is known.",
+        "The recorded message opens.",
+        "One more secret in the key that does not come from the curve.",
+        "PQXDH §4.7.",
+        works=lambda: _result(harvest(Rules("DH terms alone")), "with all keys of the curve"),
+        fails=_recorded_party,
+    ),
+    Attack(
+        "A35",
+        "A key in the wrong place",
+        "SI",
+        "08",
+        "Keys are signed without a byte that says their kind.",
+        "A signed prekey passes as a KEM key, and its thief has SS.",
+        "A type byte for each kind of key, inside the signature.",
+        "The Inria and Cryspen analysis of PQXDH; PQXDH revision 2.",
+        works=lambda: Result(take_for_kem_key(_raw, _raw), "the thief of SPK_B has SS"),
+        fails=lambda: Result(
+            take_for_kem_key(encode_key, lambda key: encode_kem(KEM, key)),
+            "the signature is over other bytes",
+            "BadSignature",
+        ),
+    ),
+    Attack(
+        "A36",
+        "A secret packed again",
+        "KN",
+        "08",
+        "The KEM wraps a chosen secret, and the KEM key is in neither AD nor KDF.",
+        "Bob believes that a key was used which was not.",
+        "The KEM key in AD, or a KEM that hashes it into SS.",
+        "PQXDH §4.12.",
+        works=lambda: _result(repack(bound=False), "Bob reads"),
+        fails=_not_repacked,
+    ),
+    Attack(
+        "A40",
+        "A formula that forgets one secret",
+        "I",
+        "08",
+        "SK comes from SS alone.",
+        "Anybody writes in Alice's name: DH1 does not count.",
+        "All values in one KDF input; a test that flips each of them.",
+        "Design D has two formulas; drafts on hybrid KEMs.",
+        works=lambda: _result(write_as_alice(Rules("SS alone")), "Bob"),
+        fails=_every_input,
+    ),
+)

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from x3dhlab import prekeys, session, x3dh
-from x3dhlab.attacks.entry import Attack, Result
+from x3dhlab.attacks import targets
+from x3dhlab.attacks.entry import Attack, Result, attempt
 from x3dhlab.errors import Refused, Replayed, UnknownPreKey, UsedPreKey
 from x3dhlab.keys import KeyPair
 from x3dhlab.party import LocalTransport, Party
 from x3dhlab.prekeys import PreKeyRing
 from x3dhlab.primitives import AES_256_GCM, dh, hmac_sha256, open_sealed, random_bytes, seal
 from x3dhlab.service.store import PreKeyStore
-from x3dhlab.wire import InitialMessage, PreKeyBundle
+from x3dhlab.wire import Header, InitialMessage, Message, PreKeyBundle
 
 TEXT = b"Pay 10 euros to Carol."
 NEVER_MADE = 999  # a number that no ring of these attacks ever gave to a key
@@ -29,12 +30,14 @@ _P = 2**255 - 19
 class Rules:
     """What an inbox does. The defaults are the specification's and this course's.
 
-    `record` is "SK", "bytes" (IK_A, EK_A and both numbers as they arrive) or "none".
+    `record` is "SK", "bytes" (IK_A, EK_A and both numbers as they arrive) or "none"; with `room`
+    it holds so many entries, and the oldest goes.
     """
 
     burn_first: bool = False
     record: str = "SK"
     unknown_is_none: bool = False
+    room: int | None = None
 
 
 @dataclass(slots=True)
@@ -43,7 +46,7 @@ class Inbox:
 
     rules: Rules = Rules()
     ring: PreKeyRing = field(default_factory=lambda: prekeys.generate(one_time=5), repr=False)
-    record: set = field(default_factory=set, repr=False)
+    record: list = field(default_factory=list, repr=False)
     texts: list = field(default_factory=list)
 
     def bundle(self, one_time: bool = True) -> PreKeyBundle:
@@ -77,7 +80,9 @@ class Inbox:
         text = open_sealed(agreement.secret, message.payload, agreement.associated_data)
         self._burn(message)
         if entry is not None:
-            self.record.add(entry)
+            self.record.append(entry)
+        if self.rules.room is not None and len(self.record) > self.rules.room:
+            del self.record[0]
         self.texts.append(text)
         return text
 
@@ -297,23 +302,95 @@ def _burning(rules):
 
 def _burn_the_package() -> Result:
     """A26 against a party of this course: garbage for each number, then the honest message."""
-    network = LocalTransport(PreKeyStore())
-    alice, bob = Party("Alice", network), Party("Bob", network)
-    bob.publish()
-    before = len(bob.device.ring.one_time)
-    alice.send("Bob", TEXT)
-    honest = network.collect("Bob")
-    for number in tuple(bob.device.ring.one_time):
-        network.send("Mallory", "Bob", garbage(number))
-    refused = {type(received.error).__name__ for received in bob.receive()}
-    network.send(*honest[0][:1], "Bob", honest[0][1])
-    (received,) = bob.receive()
-    left = len(bob.device.ring.one_time)
-    seen = f"{before - left} of {before} one-time keys gone, the honest message opens"
-    return Result(received.plaintext != TEXT, seen, " or ".join(sorted(refused)))
+    friends = targets.friends()
+    honest, before = friends.written(TEXT), len(friends.bob.device.ring.one_time)
+    for number in tuple(friends.bob.device.ring.one_time):
+        formed = Message(Header(KeyPair.generate().public, 0, 0), random_bytes(48)).encode()
+        forged = replace(InitialMessage.decode(garbage(number)), payload=formed)
+        friends.network.send("Mallory", "Bob", forged.encode())
+    refused = {type(received.error).__name__ for received in friends.bob.receive()}
+    lost = friends.deliver(honest) != TEXT
+    gone = before - len(friends.bob.device.ring.one_time)
+    seen = f"{gone} of {before} one-time keys gone, the honest message opens"
+    return Result(lost, seen, " or ".join(sorted(refused)))
+
+
+def _twice(rules, **how):
+    found = replay(rules, **how)
+    return Result(found.succeeded, found.facts["second time"])
+
+
+def _again(change=lambda data: data) -> Result:
+    """A19, A20 against a party of this course, whose pool is empty."""
+    friends = targets.friends(one_time=0)
+    data = friends.written(TEXT)
+    friends.deliver(data)
+    return attempt(lambda: friends.deliver(change(data)))
+
+
+EVICTING = 40  # handshakes that anybody may start
+
+
+def _evicted(rules) -> Result:
+    """A21: fresh first messages push the victim's entry out of the record; then it is replayed."""
+    inbox = Inbox(rules)
+    data = write(inbox.bundle(one_time=False))
+    inbox.receive(data)
+    for _ in range(EVICTING):
+        inbox.receive(write(inbox.bundle(one_time=False)))
+    told = _delivered(inbox, data)
+    return Result("reads" in told, f"after {EVICTING} strangers Bob {told}")
+
+
+def _not_evicted() -> Result:
+    """A21 against a party of this course. Alice's own new sessions push her first one out, too."""
+    friends = targets.friends(one_time=0)
+    data = friends.written(TEXT)
+    friends.deliver(data)
+    for _ in range(session.MAX_SESSIONS + 1):
+        again = Party("Alice", friends.network, identity=friends.alice.identity)
+        again.send("Bob", b"a new session")
+    friends.bob.receive()
+    return attempt(lambda: friends.deliver(data))
 
 
 CATALOGUE = (
+    Attack(
+        "A19",
+        "A first message delivered twice",
+        "N",
+        "06",
+        "No one-time key was used, and Bob keeps no record.",
+        "Bob reads, and does, the same thing twice.",
+        "A record of accepted handshakes that lives as long as the signed prekey.",
+        "X3DH §4.2.",
+        works=lambda: _twice(Rules(record="none")),
+        fails=_again,
+    ),
+    Attack(
+        "A20",
+        "The same key in other bytes",
+        "N",
+        "06",
+        "The record compares the bytes of EK_A as they arrive.",
+        "Other bytes, the same secret: the record does not know them.",
+        "A record of a value derived from SK, or only one accepted form of EK_A.",
+        "libsignal refuses both rewritten forms since September 2025.",
+        works=lambda: _twice(Rules(record="bytes"), change=rewritten),
+        fails=lambda: _again(rewritten),
+    ),
+    Attack(
+        "A21",
+        "A record that forgets",
+        "ND",
+        "06",
+        "The record has room for a fixed number, and the oldest entry goes.",
+        "Fresh handshakes from anybody push the entry out; the replay is accepted.",
+        "Keep each entry as long as its prekey; replace the last-resort key.",
+        "The contract of libsignal's record of used last-resort keys, September 2025.",
+        works=lambda: _evicted(Rules(room=EVICTING)),
+        fails=_not_evicted,
+    ),
     Attack(
         "A26",
         "Garbage that burns keys",

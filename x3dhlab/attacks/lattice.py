@@ -10,11 +10,15 @@ Costs are counted, not timed, so that a run gives the same cost on every machine
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
+from x3dhlab import kem, pqxdh
+from x3dhlab.attacks import targets
+from x3dhlab.attacks.entry import Attack, Result, attempt
 from x3dhlab.kem import Kem, KemKeyPair
 from x3dhlab.primitives import random_bytes
+from x3dhlab.wire import InitialMessage, PreKeyBundle, decode_kem, encode_kem
 
 Q = 97  # a prime: elimination needs inverses. ML-KEM's is 3329.
 SHORT = 1  # entries of s and y lie in -1, 0, 1
@@ -251,3 +255,98 @@ def one_rejection_seed(mechanism: Kem) -> tuple[KemKeyPair, KemKeyPair]:
     z = random_bytes(32)
     first, second = (mechanism.generate(seed=random_bytes(32) + z) for _ in range(2))
     return first, second
+
+
+# For the catalogue
+
+
+def _same_rejection(pairs) -> bool:
+    """A ciphertext that nobody made, given to two keys: is the secret the same?"""
+    mechanism = kem.get("ML-KEM-768")
+    invented = random_bytes(1088)
+    return len({mechanism.decapsulate(pair.private, invented) for pair in pairs}) == 1
+
+
+def _by_hand() -> Result:
+    pairs = one_rejection_seed(kem.get("ML-KEM-768"))
+    return Result(_same_rejection(pairs), "two keys, an invented ciphertext, one secret")
+
+
+def _generated() -> Result:
+    pairs = [kem.get("ML-KEM-768").generate() for _ in range(2)]
+    return Result(_same_rejection(pairs), "two secrets", "64 fresh bytes for each key")
+
+
+def _no_error() -> Result:
+    """A38: a program that takes "it returned" for "it is genuine"."""
+    mechanism = kem.get("ML-KEM-768")
+    pair = mechanism.generate()
+    ciphertext, secret = mechanism.encapsulate(pair.public)
+    found = mechanism.decapsulate(pair.private, bytes([ciphertext[0] ^ 1]) + ciphertext[1:])
+    return Result(found != secret, "no error, and another secret")
+
+
+def _altered_ciphertext() -> Result:
+    """A38 against two parties: one bit of CT is turned over on the way."""
+    friends = targets.friends(pqxdh)
+    message = InitialMessage.decode(friends.written())
+    CT = message.kem_ciphertext
+    altered = replace(message, kem_ciphertext=bytes([CT[0] ^ 1]) + CT[1:])
+    return attempt(lambda: friends.deliver(altered.encode()))
+
+
+def _mixed_up() -> Result:
+    """A39: round-3 Kyber on one side, ML-KEM on the other."""
+    pair = kem.get("ML-KEM-768").generate()
+    ciphertext, secret = kem.get("Kyber-768").encapsulate(pair.public)
+    found = kem.get("ML-KEM-768").decapsulate(pair.private, ciphertext)
+    return Result(found != secret, "equal lengths, no error, two secrets")
+
+
+def _relabelled() -> Result:
+    """A39 against `pqxdh`: somebody writes the other name over Bob's signed key."""
+    friends = targets.friends(pqxdh)
+    bundle = PreKeyBundle.decode(friends.network.fetch("Bob", "Alice"))
+    other = encode_kem("Kyber-768", decode_kem(bundle.kem_prekey)[1])
+    named = replace(bundle, kem_prekey=other)
+    return attempt(lambda: pqxdh.initiate(friends.alice.identity, named))
+
+
+CATALOGUE = (
+    Attack(
+        "A37",
+        "Two keys, one rejection seed",
+        "I",
+        "07",
+        "The owner makes private keys by hand, with one z.",
+        "A ciphertext that nobody made gives one secret for both keys.",
+        "Private keys of 64 fresh random bytes; public key and ciphertext in the derivation.",
+        "Cremers and others, ePrint 2023/1933; Schmieg, ePrint 2024/523.",
+        works=_by_hand,
+        fails=_generated,
+    ),
+    Attack(
+        "A38",
+        "No error taken for success",
+        "I",
+        "07",
+        "A program takes a returned secret for a genuine ciphertext.",
+        "One flipped bit: no exception, and another secret.",
+        "A confirmation made with the secret, before anything else is done with it.",
+        "FIPS 203 §6.3, implicit rejection.",
+        works=_no_error,
+        fails=_altered_ciphertext,
+    ),
+    Attack(
+        "A39",
+        "Kyber labelled ML-KEM",
+        "I",
+        "07",
+        "Two programs mean different algorithms by one name.",
+        "Equal lengths, no error, different secrets.",
+        "A type byte for each algorithm, and its exact name in info.",
+        "liboqs 0.16.0 builds both.",
+        works=_mixed_up,
+        fails=_relabelled,
+    ),
+)

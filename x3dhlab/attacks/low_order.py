@@ -6,11 +6,15 @@ attack runs on a small ladder of RFC 7748 §5 that has no check. It is slow, and
 on secrets: for this demonstration only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from x3dhlab import x3dh
+from x3dhlab.attacks import targets
+from x3dhlab.attacks.entry import Attack, Result, attempt
 from x3dhlab.attacks.weakened import PAIRS, Cast
 from x3dhlab.errors import DecryptionFailed
 from x3dhlab.primitives import open_sealed, seal
+from x3dhlab.wire import InitialMessage, PreKeyBundle
 from x3dhlab.x3dh import associated_data, derive
 
 P = 2**255 - 19
@@ -127,3 +131,74 @@ def refusals() -> dict[str, int]:
         check: sum(not write_as_nobody(key, check, bob).read for key in LOW_ORDER.values())
         for check in CHECKS
     }
+
+
+# For the catalogue
+
+
+def same_with_and_without(public: bytes, filler: bytes = ZEROS) -> tuple[bytes, bytes]:
+    """A23: SK of a program that fills a missing DH4 with zeros, without an OPK and with this one.
+
+    Nobody checks for zero here. The server chooses `public`; Alice notes that an OPK was used.
+    """
+    bob = Cast(OPK_B=None)
+    alice = bob.private("IK_A", "EK_A")
+    terms = [ladder(alice[own], bob.public[peer]) for own, peer in list(PAIRS.values())[:1]]
+    terms += [ladder(alice["EK_A"], bob.public[peer]) for peer in ("IK_B", "SPK_B")]
+    return derive((*terms, filler)), derive((*terms, ladder(alice["EK_A"], public)))
+
+
+def _filled() -> Result:
+    without, with_key = same_with_and_without(_number(1))
+    return Result(without == with_key, "one SK, with and without the server's one-time key")
+
+
+def _refused_message() -> Result:
+    """A22 against a party: IK_A = EK_A = 0."""
+    friends = targets.friends()
+    number = friends.bob.device.ring.current
+    sealed = seal(public_secret(), TEXT, associated_data(ZEROS, friends.bob.identity.public))
+    forged = InitialMessage(ZEROS, ZEROS, number, payload=sealed)
+    ring = friends.bob.device.ring
+    return attempt(lambda: x3dh.respond(ring.identity, ring.signed[number].pair, None, forged))
+
+
+def _refused_prekey() -> Result:
+    """A23 against `x3dh`: a bundle whose one-time key has low order."""
+    friends = targets.friends()
+    bundle = PreKeyBundle.decode(friends.network.fetch("Bob", "Alice"))
+    bundle = replace(bundle, one_time_prekey=_number(1))
+    return attempt(lambda: x3dh.initiate(friends.alice.identity, bundle))
+
+
+def _nobody() -> Result:
+    found = write_as_nobody(ZEROS, "no check")
+    return Result(bool(found.read), found.read)
+
+
+CATALOGUE = (
+    Attack(
+        "A22",
+        "A key that gives zero",
+        "NI",
+        "02",
+        "The program does not look at the output of X25519.",
+        "Every term is zero, so everybody in the world knows SK.",
+        "Refuse an all-zero Diffie-Hellman result.",
+        "RFC 7748 §6.1; vodozemac and libsignal, February 2026.",
+        works=_nobody,
+        fails=_refused_message,
+    ),
+    Attack(
+        "A23",
+        "Zeros for a missing term",
+        "I",
+        "16",
+        "The program fills an absent DH4 with zeros, and does not refuse a zero output.",
+        "SK is the same with and without a one-time key, and Alice notes that one was used.",
+        "Leave the term out, and refuse an all-zero result.",
+        "Design E computes DH4 in every case; analysis.",
+        works=_filled,
+        fails=_refused_prekey,
+    ),
+)

@@ -9,6 +9,11 @@ GF(2), its first bit the constant term, modulo x^128 + x^7 + x^2 + x + 1. Slow, 
 on the values: for demonstration only.
 """
 
+from x3dhlab import ratchet
+from x3dhlab.attacks.entry import Attack, Result, attempt
+from x3dhlab.keys import KeyPair
+from x3dhlab.primitives import AES_256_GCM, open_sealed, random_bytes, seal
+
 BLOCK = 16
 ZERO = bytes(BLOCK)
 _REDUCTION = 0xE1 << 120  # x^128 = x^7 + x^2 + x + 1, in GCM's order of bits
@@ -59,3 +64,42 @@ def forge(first: bytes, second: bytes, known: bytes, wanted: bytes) -> bytes:
     ciphertext = xor(wanted, xor(c1, known))
     change = multiply(xor(c1, ciphertext), squared_hash_key(first, second))
     return ciphertext + xor(t1, change)
+
+
+# For the catalogue
+
+KNOWN, OTHER, WANTED = b"pay Carol 10 EUR", b"pay Peter 20 EUR", b"pay Eve  900 EUR"
+
+
+def _one_key() -> Result:
+    key = random_bytes(32)
+    first, second = (seal(key, text, b"", aead=AES_256_GCM) for text in (KNOWN, OTHER))
+    forged = forge(first, second, KNOWN, WANTED)
+    return attempt(lambda: open_sealed(key, forged, b"", aead=AES_256_GCM).decode())
+
+
+def _ratchet_keys() -> Result:
+    """A50 against `ratchet` with AES-256-GCM: each message has a key of its own."""
+    SK, SPK_B = random_bytes(32), KeyPair.generate()
+    alice = ratchet.State.initiator(SK, SPK_B.public, aead=AES_256_GCM)
+    bob = ratchet.State.responder(SK, SPK_B, aead=AES_256_GCM)
+    alice, one = ratchet.encrypt(alice, KNOWN, b"")
+    alice, two = ratchet.encrypt(alice, OTHER, b"")
+    forged = forge(one.ciphertext, two.ciphertext, KNOWN, WANTED)
+    return attempt(lambda: ratchet.decrypt(bob, type(one)(one.header, forged), b"")[1].decode())
+
+
+CATALOGUE = (
+    Attack(
+        "A50",
+        "A key and nonce used twice",
+        "I",
+        "09",
+        "Two texts of one block under one key and nonce of AES-GCM, one of them known.",
+        "A third message that the receiver accepts.",
+        "A new key for each message, and no restored chain.",
+        "Joux; NIST SP 800-38D.",
+        works=_one_key,
+        fails=_ratchet_keys,
+    ),
+)

@@ -6,12 +6,15 @@ for each device. Nobody has to break cryptography for any of these; the owner se
 low, or first messages that do not open.
 """
 
+import json
 import sqlite3
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from x3dhlab import prekeys, x3dh
+from x3dhlab.attacks import targets
+from x3dhlab.attacks.entry import Attack, Result
 from x3dhlab.errors import UsedPreKey
 from x3dhlab.keys import KeyPair
 from x3dhlab.service.store import PreKeyStore
@@ -231,3 +234,216 @@ def drain(requests: int, accounts: int = 1, burst: int | None = None, pool: int 
     bundle = service.fetch("Bob", "Alice")
     store.close()
     return Drained(left, sum(reply is None for reply in replies), bundle)
+
+
+# For the catalogue
+
+
+class JsonPool:
+    """Design C's pool: a JSON text in one field, which each request reads, changes and writes."""
+
+    def __init__(self, count: int):
+        self.field = json.dumps(list(range(count)))
+
+    def read(self) -> list[int]:
+        """What one request finds."""
+        return json.loads(self.field)
+
+    def write(self, numbers: list[int]) -> None:
+        """What one request leaves."""
+        self.field = json.dumps(numbers)
+
+
+def race_on_json(requests: int = 8) -> list[int]:
+    """A70: all requests read before the first one writes. The number that each gives out."""
+    pool = JsonPool(100)
+    found = [pool.read() for _ in range(requests)]
+    for numbers in found:
+        pool.write(numbers[1:])
+    return [numbers[0] for numbers in found]
+
+
+def race_on_store(threads: int = 8, each: int = 10) -> list[int]:
+    """The same race on the store of this course: the numbers that all threads got."""
+    store, got, start = PreKeyStore(), [], threading.Barrier(threads)
+    store.publish("Bob", prekeys.publication(prekeys.generate(one_time=threads * each)))
+
+    def ask():
+        start.wait()
+        got.extend(store.fetch("Bob").one_time_prekey_id for _ in range(each))
+
+    crowd = [threading.Thread(target=ask) for _ in range(threads)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    store.close()
+    return got
+
+
+def _given_twice(numbers):
+    twice = len(numbers) - len(set(numbers))
+    return Result(twice > 0, f"{len(set(numbers))} keys for {len(numbers)} requests")
+
+
+def _one_key_for_two() -> Result:
+    """A8: a server gives Alice and Carol one bundle; Bob deletes the key after the first."""
+    friends = targets.friends()
+    network = _Repeating(friends.network, friends.network.fetch("Bob", "Alice"))
+    for name in ("Alice", "Carol"):
+        targets.Party(name, network).send("Bob", b"hello")
+        (received,) = friends.bob.receive()
+    return Result(bool(received.error), f"Carol's message: {received.error}")
+
+
+@dataclass(slots=True)
+class _Repeating:
+    """A network whose server gives everybody the same bundle."""
+
+    network: targets.LocalTransport
+    bundle: bytes
+
+    def fetch(self, name, requester):
+        return self.bundle
+
+    def send(self, sender, recipient, data):
+        self.network.send(sender, recipient, data)
+
+
+def _two_keys_for_two() -> Result:
+    friends = targets.friends()
+    for name in ("Alice", "Carol"):
+        targets.Party(name, friends.network).send("Bob", b"hello")
+    errors = [received.error for received in friends.bob.receive() if received.error]
+    return Result(bool(errors), "Bob reads both", "the store takes and deletes in one step")
+
+
+def _leak() -> Result:
+    store = LeakyStore()
+    store.put("Bob", {"one_time": [(n, b"key") for n in range(100)]})
+    reply, _ = store.get_and_pop("Bob")
+    return Result(len(reply["one_time"]) > 1, f"{len(reply['one_time'])} keys in one reply")
+
+
+def _no_leak() -> Result:
+    store = PreKeyStore()
+    offer = prekeys.publication(prekeys.generate(one_time=100))
+    store.publish("Bob", offer)
+    reply = store.fetch("Bob").encode()
+    store.close()
+    keys = [key.one_time_prekey for key in offer.one_time_prekeys if key.one_time_prekey in reply]
+    return Result(len(keys) > 1, f"{len(keys)} key in the reply", "a PreKeyBundle has room for one")
+
+
+def _retries(leases: bool) -> Result:
+    store = PreKeyStore()
+    store.publish("Bob", prekeys.publication(prekeys.generate(one_time=20)))
+    fetch_stubbornly(LosingNetwork(store, 9, leases), "Bob")
+    gone = 20 - store.count("Bob")
+    store.close()
+    return Result(
+        gone > 1, f"{gone} keys gone for one session", "" if gone > 1 else "a request number"
+    )
+
+
+def _never_full() -> Result:
+    top = max(live(DESIGN_C).refilled_to, 0)
+    return Result(top < DESIGN_C.target, f"the pool is never larger than {top}, the target is 100")
+
+
+def _full_again() -> Result:
+    friends = targets.friends(one_time=2)
+    friends.bob.replenish()
+    left = friends.network.count("Bob")
+    return Result(left < 100, f"{left} keys after a refill", "a whole batch is made and published")
+
+
+def _one_number_space(upload) -> Result:
+    """A79: Alice and Bob both count from 1."""
+    try:
+        upload()
+    except sqlite3.IntegrityError as problem:
+        return Result(True, str(problem))
+    return Result(False, "both pools are complete", "numbers belong to a user")
+
+
+def _global_upload():
+    table = GlobalNumbers()
+    for name in ("Alice", "Bob"):
+        table.upload(name, {1: b"key"})
+
+
+CATALOGUE = (
+    Attack(
+        "A8",
+        "One one-time key for two people",
+        "SD",
+        "03",
+        "The server hands out a key twice.",
+        "Two different secrets, and the second first message does not open.",
+        "Choose and delete the key in one step; remember its number.",
+        "X3DH §4.7; design B's challenge.",
+        works=_one_key_for_two,
+        fails=_two_keys_for_two,
+    ),
+    Attack(
+        "A9",
+        "The whole pool in one reply",
+        "I",
+        "03",
+        "The server returns the stored object instead of a reply made for one request.",
+        "The caller gets every one-time key.",
+        "A new reply with one key in it, and a test of all bytes that leave.",
+        "Design B's sample code.",
+        works=_leak,
+        fails=_no_leak,
+    ),
+    Attack(
+        "A43",
+        "Requests that take a key each",
+        "D",
+        "03",
+        "Replies get lost, and the client asks again.",
+        "Ten one-time keys are gone for one session.",
+        "One number for each request; the server repeats its reply to that number.",
+        "Analysis.",
+        works=lambda: _retries(leases=False),
+        fails=lambda: _retries(leases=True),
+    ),
+    Attack(
+        "A70",
+        "A pool that two requests read at once",
+        "D",
+        "17",
+        "Reading, changing and writing the pool are three steps.",
+        "Several requests get one and the same key.",
+        "A deletion in the database that returns what it deleted.",
+        "Design C stores its pool as a JSON text.",
+        works=lambda: _given_twice(race_on_json()),
+        fails=lambda: replace(_given_twice(race_on_store()), stopped_by="DELETE … RETURNING"),
+    ),
+    Attack(
+        "A78",
+        "A target that is never reached",
+        "D",
+        "03",
+        "Refill 50 below 20, with a target of 100.",
+        "The pool is never larger than 69.",
+        "Fill up to the target, or make whole batches and say so.",
+        "Design C's three numbers.",
+        works=_never_full,
+        fails=_full_again,
+    ),
+    Attack(
+        "A79",
+        "Numbers that collide",
+        "I",
+        "03",
+        "The number that a client counts is the key of the whole table.",
+        "The second user cannot publish, or overwrites the first one's keys.",
+        "User, device and number together are the key.",
+        "Design A's table.",
+        works=lambda: _one_number_space(_global_upload),
+        fails=lambda: _one_number_space(targets.friends),
+    ),
+)

@@ -13,7 +13,8 @@ from types import MappingProxyType
 import hypothesis
 
 from x3dhlab import prekeys, ratchet, session
-from x3dhlab.errors import Refused, TooManySkipped
+from x3dhlab.attacks.entry import Attack, Result, attempt
+from x3dhlab.errors import Refused, TooManySkipped, UsedPreKey
 from x3dhlab.keys import KeyPair
 from x3dhlab.party import LocalTransport
 from x3dhlab.primitives import open_sealed, random_bytes, seal
@@ -287,3 +288,164 @@ def with_memory(device: session.Device, data: bytes) -> tuple[session.Device, by
     """X3DH §3.4 as the package has it: a known header belongs to its session."""
     device, _, text = session.receive(device, None, data)
     return device, text
+
+
+# For the catalogue
+
+
+def _with(**rules):
+    return functools.partial(phones, Rules(**rules))
+
+
+def _pile_up(receive) -> Result:
+    """A42: five messages before the answer."""
+    device, sent = before_the_answer()
+    read = []
+    try:
+        for data in sent:
+            device, text = receive(device, data)
+            read.append(text)
+    except UsedPreKey as refusal:
+        return Result(True, f"message {len(read) + 1}: {refusal.args[0]}")
+    return Result(False, f"all {len(read)} open", "the session that this header opened")
+
+
+def _unbounded() -> Result:
+    told, steps = claimed_jump(_with(limit=None))
+    return Result(steps >= CLAIMED, f"{steps} steps before the answer {told}")
+
+
+def _bricked() -> Result:
+    _, honest = forged_turn(_with(copies=False))
+    return Result(honest != "honest", f"the next honest message: {honest}")
+
+
+def _shortened() -> Result:
+    first, late = shorter_chain(_with(header_in_ad=False))
+    return Result(late != "late", f"Bob reads “{first}”, and of the late one: {late}")
+
+
+def _forgotten() -> Result:
+    order = [("A", 0), ("A", 2), ("B", 0), ("A", 0)]
+    lost = talk(order, RATCHETS[ONE_CHAIN])
+    return Result(bool(lost), f"{len(lost)} late message cannot be read")
+
+
+@dataclass(frozen=True, slots=True)
+class _Real:
+    """Both ends of the package's own ratchet, in the middle of a conversation."""
+
+    alice: State
+    bob: State
+
+    @classmethod
+    def talking(cls) -> "_Real":
+        alice, bob = (phone.state for phone in phones())
+        for _ in range(2):
+            alice, message = ratchet.encrypt(alice, b"one", AD)
+            bob, _ = ratchet.decrypt(bob, message, AD)
+            bob, message = ratchet.encrypt(bob, b"answer", AD)
+            alice, _ = ratchet.decrypt(alice, message, AD)
+        return cls(alice, bob)
+
+    def read(self, message: Message) -> bytes:
+        return ratchet.decrypt(self.bob, message, AD)[1]
+
+
+def _jump_refused() -> Result:
+    real = _Real.talking()
+    _, message = ratchet.encrypt(real.alice, b"two", AD)
+    forged = Message(replace(message.header, number=CLAIMED), random_bytes(48))
+    return attempt(lambda: real.read(forged))
+
+
+def _turn_refused() -> Result:
+    """A45 against `ratchet`: the forgery is refused, and the next honest message opens."""
+    real = _Real.talking()
+    forged = attempt(lambda: real.read(Message(Header(KeyPair.generate().public, 1, 0), bytes(48))))
+    _, message = ratchet.encrypt(real.alice, b"honest", AD)
+    return replace(forged, succeeded=real.read(message) != b"honest")
+
+
+def _shorter_refused() -> Result:
+    real = _Real.talking()
+    _, message = ratchet.encrypt(real.alice, b"new chain", AD)
+    header = replace(message.header, previous_length=0)
+    return attempt(lambda: real.read(replace(message, header=header)))
+
+
+def _each_once() -> Result:
+    """A48 against `ratchet`: the order 3, 1, 2, 2."""
+    real = _Real.talking()
+    alice, sent = real.alice, []
+    for number in (1, 2, 3):
+        alice, message = ratchet.encrypt(alice, b"message %d" % number, AD)
+        sent.append(message)
+    bob = real.bob
+    for place in (2, 0, 1):
+        bob, _ = ratchet.decrypt(bob, sent[place], AD)
+    return attempt(lambda: ratchet.decrypt(bob, sent[1], AD))
+
+
+CATALOGUE = (
+    Attack(
+        "A42",
+        "The handshake header, repeated",
+        "NI",
+        "10",
+        "Alice writes twice before Bob answers, and he runs the handshake for each message.",
+        "The first message opens; the others name a key that is burnt.",
+        "Look for a session that this header opened, before anything else.",
+        "libsignal looks for a matching session first.",
+        works=lambda: _pile_up(without_memory),
+        fails=lambda: _pile_up(with_memory),
+    ),
+    Attack(
+        "A44",
+        "A number that costs work",
+        "N",
+        "10",
+        "No limit for the jump, and a forged header that claims a high number.",
+        "Thousands of steps, and memory, before the tag can fail.",
+        "A limit that is compared before the first step, and a limit for the store.",
+        "Double Ratchet §8.4; design C's loop has none.",
+        works=_unbounded,
+        fails=_jump_refused,
+    ),
+    Attack(
+        "A45",
+        "Changed before opening",
+        "I",
+        "10",
+        "The ratchet changes its state in place.",
+        "One forged header, and no later message opens.",
+        "Work on a copy, and store it only when the message has opened.",
+        "Double Ratchet §3.5.",
+        works=_bricked,
+        fails=_turn_refused,
+    ),
+    Attack(
+        "A47",
+        "A header outside the tag",
+        "I",
+        "10",
+        "The tag does not cover the header.",
+        "A changed PN is not noticed, and a late message cannot be read.",
+        "The header in the associated data, behind AD and its length.",
+        "Double Ratchet §3.4; designs C and E leave it out.",
+        works=_shortened,
+        fails=_shorter_refused,
+    ),
+    Attack(
+        "A48",
+        "Late, twice and out of order",
+        "N",
+        "10",
+        "The phone forgets the keys of the previous chain.",
+        "A late message cannot be read any more.",
+        "Skipped keys for both chains, found by ratchet key and number, deleted after use.",
+        "Double Ratchet §3.5; design C's flow never keeps them.",
+        works=_forgotten,
+        fails=_each_once,
+    ),
+)

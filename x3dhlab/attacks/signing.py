@@ -10,12 +10,15 @@ slow and its time depends on secrets: for demonstration only.
 import hashlib
 from dataclasses import dataclass, replace
 
+from x3dhlab import x3dh
+from x3dhlab.attacks import targets
+from x3dhlab.attacks.entry import Attack, Result, attempt
 from x3dhlab.attacks.low_order import P
 from x3dhlab.attacks.weakened import Cast, MissingTerm, accept, compute, secret, steal_and_read
 from x3dhlab.errors import BadSignature, DecryptionFailed
 from x3dhlab.keys import KeyPair
 from x3dhlab.primitives import random_bytes, seal, sign, verify
-from x3dhlab.wire import encode_key
+from x3dhlab.wire import PreKeyBundle, encode_key
 from x3dhlab.x3dh import associated_data
 
 TEXT = b"The contract is signed."
@@ -204,3 +207,79 @@ def refused_dialect(count: int = 40) -> int:
         except BadSignature:
             refused += 1
     return refused
+
+
+# For the catalogue
+
+
+def _forged_prekey() -> Result:
+    """A3 against `x3dh`: Bob's bundle with a signed prekey of the server's own."""
+    friends = targets.friends()
+    honest = PreKeyBundle.decode(friends.network.fetch("Bob", "Alice"))
+    forged = replace(honest, signed_prekey=KeyPair.generate().public)
+    return attempt(lambda: x3dh.initiate(friends.alice.identity, forged))
+
+
+def _same_bytes() -> Result:
+    """A4 between two parties of this course: both encode the key before they sign or check."""
+    friends = targets.friends()
+    text = friends.deliver(friends.written())
+    return Result(
+        text != targets.TEXT, "Bob is reached", "one encoding, Encode(SPK), on both sides"
+    )
+
+
+def _two_nonces() -> Result:
+    """A41 against `primitives.sign`: the same 64 random bytes for two messages."""
+    pair, nonce = KeyPair.generate(), random_bytes(64)
+    signed = [(text, sign(pair.private, text, nonce=nonce)) for text in (b"one", b"two")]
+    found = recover_scalar(pair.public, *signed)
+    return Result(found is not None, "the two R differ", "a nonce made of key, message and chance")
+
+
+def _careless_twice() -> Result:
+    pair, nonce = KeyPair.generate(), random_bytes(64)
+    signed = [(text, careless_sign(pair.private, text, nonce)) for text in (b"one", b"two")]
+    a = recover_scalar(pair.public, *signed)
+    verify(pair.public, b"three", sign_with_scalar(a, b"three", 7))
+    return Result(True, "a third message with a good signature")
+
+
+CATALOGUE = (
+    Attack(
+        "A3",
+        "A forged signed prekey",
+        "SK",
+        "02",
+        "Alice goes on after a bad signature; IK_B is stolen later.",
+        "No text today, the whole text after the theft.",
+        "Check the signature before the first Diffie-Hellman, and stop when it fails.",
+        "X3DH §4.5.",
+        works=lambda: Result(bool(text := meet(RAW, GO_ON, forged=True).read_later), text),
+        fails=_forged_prekey,
+    ),
+    Attack(
+        "A4",
+        "A signature over the wrong bytes",
+        "I",
+        "02",
+        "One program signs Encode(SPK), the other checks the 32 bytes alone.",
+        "An honest Bob cannot be reached, until somebody switches the check off.",
+        "One written encoding, and a known signature that both programs check.",
+        "X3DH §2.5 and §3.2.",
+        works=lambda: Result(not (found := meet(RAW)).bob_reads, found.obstacle),
+        fails=_same_bytes,
+    ),
+    Attack(
+        "A41",
+        "One key for two jobs",
+        "I",
+        "02",
+        "A key signs two messages with one nonce, and is a Diffie-Hellman key as well.",
+        "The private identity key comes out of public values.",
+        "A nonce made of the key, the message and fresh random bytes; or two keys.",
+        "XEdDSA §3.3; design C uses one P-256 pair for both.",
+        works=_careless_twice,
+        fails=_two_nonces,
+    ),
+)

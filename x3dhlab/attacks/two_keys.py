@@ -8,8 +8,9 @@ With one block left free, both tags are equal when one linear equation holds (RF
 missing property key commitment). What the equation needs comes out of `seal` itself.
 """
 
+from x3dhlab.attacks.entry import Attack, Result, attempt
 from x3dhlab.attacks.nonce_reuse import BLOCK, ZERO, divide, parts, squared_hash_key, xor
-from x3dhlab.primitives import AES_256_GCM, seal
+from x3dhlab.primitives import AES_256_GCM, open_sealed, random_bytes, seal
 
 
 def keystream(key: bytes, length: int) -> bytes:
@@ -43,3 +44,38 @@ def one_for_two(
     last = divide(xor(*unfinished), xor(*map(_hash_key, keys)))
     ciphertext = front + back + last
     return ciphertext + _tag(keys[0], ciphertext, associated_data)
+
+
+# For the catalogue
+
+TEXTS = b"nothing happened", b"the whole truth."
+
+
+def _two_readers() -> Result:
+    keys = random_bytes(32), random_bytes(32)
+    sealed = one_for_two(keys, TEXTS)
+    read = [open_sealed(key, sealed, b"", aead=AES_256_GCM) for key in keys]
+    good = read[0].startswith(TEXTS[0]) and TEXTS[1] in read[1]
+    return Result(good, "one message, two keys, two texts")
+
+
+def _committed() -> Result:
+    """A51 against the default AEAD: a message sealed for one key, opened with another."""
+    keys = random_bytes(32), random_bytes(32)
+    return attempt(lambda: open_sealed(keys[1], seal(keys[0], TEXTS[0], b""), b""))
+
+
+CATALOGUE = (
+    Attack(
+        "A51",
+        "One message, two keys",
+        "I",
+        "09",
+        "The sender chooses both keys, and the box does not commit to one.",
+        "One message opens under two keys, to two texts.",
+        "A box whose tag commits to the key, such as encrypt-then-HMAC.",
+        "RFC 9771; Dodis and others 2018.",
+        works=_two_readers,
+        fails=_committed,
+    ),
+)
