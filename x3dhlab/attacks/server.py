@@ -7,11 +7,28 @@ somebody else wrote. Everything here talks to objects in one process, and to not
 
 from dataclasses import asdict, replace
 
-from x3dhlab.errors import StoreUnavailable
+from x3dhlab import fingerprint, pqxdh, prekeys, ratchet, x3dh
+from x3dhlab.attacks.careless import AcceptsNewIdentities
+from x3dhlab.attacks.entry import Attack, Result, attempt
+from x3dhlab.attacks.targets import TEXT
+from x3dhlab.errors import RateLimited, Refused, StoreUnavailable
+from x3dhlab.kem import get
 from x3dhlab.keys import KeyPair
+from x3dhlab.messaging.devices import check_device, check_list, sign_list
+from x3dhlab.messaging.pools import unexplained
 from x3dhlab.party import SERVER, LocalTransport, Party
+from x3dhlab.primitives import sign
+from x3dhlab.service.limits import FetchLimits
 from x3dhlab.service.store import PreKeyStore
-from x3dhlab.wire import KemPreKey, OneTimePreKey, PreKeyBundle, Publication
+from x3dhlab.wire import (
+    InitialMessage,
+    KemPreKey,
+    Message,
+    OneTimePreKey,
+    PreKeyBundle,
+    Publication,
+    encode_kem,
+)
 
 
 class Relay:
@@ -83,6 +100,17 @@ class SwapOneTime(_Changes):
         return _with_one_time(bundle, self.one_time)
 
 
+class SwapOneTimeKem(_Changes):
+    """A6 tried on PQXDH: a KEM prekey of its own. Bob signed his, so this one needs a signature."""
+
+    def __init__(self, inner):
+        super().__init__(inner)
+        self.pair = get("ML-KEM-768").generate()
+
+    def changed(self, bundle, name):
+        return replace(bundle, kem_prekey=encode_kem(self.pair.algorithm, self.pair.public))
+
+
 class WithholdOneTime(_Changes):
     """A7: bundles without a one-time key, as if the pool were empty."""
 
@@ -109,6 +137,18 @@ class Replay(Relay):
         self.inner.send(sender, recipient, data)
 
 
+class Record(Relay):
+    """Keeps a copy of every message."""
+
+    def __init__(self, inner):
+        super().__init__(inner)
+        self.recorded: list[tuple[str, str, bytes]] = []
+
+    def send(self, sender, recipient, data):
+        self.recorded.append((sender, recipient, data))
+        self.inner.send(sender, recipient, data)
+
+
 class Later(Relay):
     """Honest until `strike()`; from then on what `lying` does."""
 
@@ -121,14 +161,16 @@ class Later(Relay):
 
 
 def _with_one_time(bundle, pair):
-    return bundle if bundle.one_time_prekey is None else replace(bundle, one_time_prekey=pair.public)
+    return (
+        bundle if bundle.one_time_prekey is None else replace(bundle, one_time_prekey=pair.public)
+    )
 
 
 # A1: a server that stands between two people
 
 
 class SwapIdentity(Relay):
-    """A1: for each of two people it plays the other one, with keys of its own, and relays the texts.
+    """A1: for each of two people it plays the other one, with its own keys, and relays the texts.
 
     `read` has every text that passed: (writer, text). The roles are ordinary parties.
     """
@@ -147,7 +189,9 @@ class SwapIdentity(Relay):
 
     def fetch(self, name, requester):
         role = self.roles.get((requester, name))
-        return role.transport.own.fetch(name, requester) if role else self.inner.fetch(name, requester)
+        return (
+            role.transport.own.fetch(name, requester) if role else self.inner.fetch(name, requester)
+        )
 
     def send(self, sender, recipient, data):
         role = self.roles.get((sender, recipient))
@@ -167,7 +211,7 @@ class SwapIdentity(Relay):
 
 
 class _BackDoor(Relay):
-    """What a role of the server uses: a mailbox and keys of its own, the real network to write to."""
+    """What a role uses: a mailbox and keys of its own, and the real network to write to."""
 
     def __init__(self, inner):
         super().__init__(inner)
@@ -178,6 +222,65 @@ class _BackDoor(Relay):
 
     def collect(self, name):
         return self.own.collect(name)
+
+
+class Gateway(Relay):
+    """A16: puts bundles of another service into this service's format.
+
+    The other service signs the 32 bytes of a key, this one signs Encode(SPK), 33 bytes. The gateway
+    has no private key, so it copies the signature; after the translation it does not fit. A gateway
+    that wants to be accepted has to sign itself, and that is `SwapIdentity`.
+    """
+
+    def __init__(self, inner):
+        super().__init__(inner)
+        self._there: dict[str, PreKeyBundle] = {}
+
+    def join(self, party):
+        """A person of the other service, with the keys and the signature that it has there."""
+        ring = party.device.ring
+        signed = prekeys.find_signed(ring, ring.current)
+        signature = sign(ring.identity.private, signed.public)
+        keys = ring.identity.public, ring.current, signed.public, signature
+        self._there[party.name] = PreKeyBundle(*keys)
+
+    def fetch(self, name, requester):
+        there = self._there.get(name)
+        return self.inner.fetch(name, requester) if there is None else there.encode()
+
+
+class RogueDevice(Relay):
+    """A12: names one more device for a person, with keys of its own."""
+
+    def __init__(self, inner, name="Bob's tablet"):
+        super().__init__(inner)
+        self.rogue = Party(name, inner)
+        self.rogue.publish()
+
+    def named(self, devices: dict[str, bytes]) -> dict[str, bytes]:
+        """The devices that it tells a sender: the honest ones and its own."""
+        return {**devices, self.rogue.name: self.rogue.identity.public}
+
+
+def drain(transport, name: str, requesters: int = 1, times: int = 50) -> dict[str, int]:
+    """A25: fetch in a loop, from several accounts. How many bundles came, and how many refusals."""
+    found = {"bundles": 0, "refused": 0}
+    for turn in range(times):
+        try:
+            transport.fetch(name, f"Mallory {turn % requesters}")
+            found["bundles"] += 1
+        except RateLimited:
+            found["refused"] += 1
+    return found
+
+
+def open_recorded(data: bytes, identity: KeyPair, signed: KeyPair, one_time=None) -> bytes:
+    """The text of a recorded first message, for whoever holds these private keys."""
+    message = InitialMessage.decode(data)
+    agreement = x3dh.respond(identity, signed, one_time, replace(message, payload=b""))
+    state = ratchet.State.responder(agreement.secret, signed)
+    inner = Message.decode(message.payload)
+    return ratchet.decrypt(state, inner, agreement.associated_data)[1]
 
 
 # Misbehaviour that somebody else writes
@@ -247,3 +350,273 @@ def _publication(frame):
     for name, kind in kinds.items():
         fields[name] = tuple(kind(**prekey) for prekey in fields[name])
     return Publication(**fields)
+
+
+# For the catalogue
+
+
+def _pair(transport, alice=Party, **options):
+    """Alice and Bob on a transport, both published."""
+    people = alice("Alice", transport, **options), Party("Bob", transport, **options)
+    for party in people:
+        party.publish()
+    return people
+
+
+def _said(party):
+    """The texts and refusals in a mailbox, in words."""
+    found = party.receive()
+    return ", ".join(
+        f"“{r.plaintext.decode()}”" if r.error is None else str(r.error) for r in found
+    )
+
+
+def numbers(left: Party, right: Party) -> tuple[str, str]:
+    """The safety numbers on two phones, each from its own identity key and the pinned one."""
+    mine = left.name, left.identity.public
+    theirs = right.name, right.identity.public
+    return (
+        fingerprint.safety_number(*mine, right.name, left.pins[right.name]),
+        fingerprint.safety_number(*theirs, left.name, right.pins[left.name]),
+    )
+
+
+def _between(compared: bool) -> Result:
+    """A1: Alice writes, Bob reads; then perhaps both compare."""
+    lying = SwapIdentity(LocalTransport(PreKeyStore()), one_time=1)
+    alice, bob = _pair(lying, one_time=1)
+    alice.send("Bob", TEXT)
+    seen = f"Bob reads {_said(bob)}, the server too"
+    shown = numbers(alice, bob)
+    if compared and shown[0] != shown[1]:
+        return Result(
+            False,
+            f"Alice's phone shows {shown[0][:5]}…, Bob's {shown[1][:5]}…",
+            "unequal safety numbers",
+        )
+    return Result(lying.read == [("Alice", TEXT)], seen)
+
+
+def _later(alice) -> Result:
+    """A2: an honest first conversation; then Alice makes a new session, and the server strikes."""
+    network = LocalTransport(PreKeyStore())
+    lying = SwapIdentity(network, one_time=1)
+    server = Later(network, lying)
+    alice, bob = _pair(server, alice, one_time=3)
+    alice.send("Bob", b"Hello")
+    _said(bob)
+    server.strike()
+    try:
+        alice.send("Bob", TEXT, renew=True)
+    except Refused as refusal:
+        return Result(False, refusal.args[0], type(refusal).__name__)
+    return Result(
+        lying.read == [("Alice", TEXT)], "the server reads Alice's text, she sees nothing"
+    )
+
+
+def _old_prekey(met: bool) -> Result:
+    """A5: Bob has replaced his signed prekey. `met`: Alice has seen the new one before."""
+    network = LocalTransport(PreKeyStore())
+    old = ServeOldSignedPreKey(network)
+    server = Later(network, old)
+    alice, bob = _pair(server)
+    old.fetch("Bob", "the server itself")  # it keeps a copy
+    bob.rotate(now=1)
+    if met:
+        alice.send("Bob", b"Hello")
+        _said(bob)
+    server.strike()
+    try:
+        alice.send("Bob", TEXT, renew=met)
+    except Refused as refusal:
+        return Result(False, refusal.args[0], type(refusal).__name__)
+    bob.retire(before=1)
+    return Result(True, f"Alice uses the old key; Bob has deleted it: {_said(bob)}")
+
+
+def _own_one_time() -> Result:
+    """A6: a one-time key of the server's; IK_B and SPK_B are stolen later."""
+    lying = SwapOneTime(LocalTransport(PreKeyStore()))
+    server = Record(lying)
+    alice, bob = _pair(server)
+    alice.send("Bob", TEXT)
+    _, _, data = server.recorded[0]
+    ring = bob.device.ring
+    text = open_recorded(
+        data, ring.identity, prekeys.find_signed(ring, ring.current), lying.one_time
+    )
+    return Result(text == TEXT, f"Bob: {_said(bob)}. After the theft the server reads it")
+
+
+def _own_kem_prekey() -> Result:
+    """The same against PQXDH, where each one-time KEM prekey is signed."""
+    server = SwapOneTimeKem(LocalTransport(PreKeyStore()))
+    alice, _ = _pair(server, protocol=pqxdh, kem="ML-KEM-768", one_time=1)
+    return attempt(lambda: alice.send("Bob", TEXT))
+
+
+def _withheld() -> tuple[Result, int]:
+    """A7: no one-time keys; IK_B and SPK_B are stolen after Bob has read the message."""
+    server = Record(WithholdOneTime(LocalTransport(PreKeyStore())))
+    alice, bob = _pair(server)
+    alice.send("Bob", TEXT)
+    seen = _said(bob)
+    ring = bob.device.ring
+    _, _, data = server.recorded[0]
+    text = open_recorded(data, ring.identity, prekeys.find_signed(ring, ring.current))
+    found = unexplained(bob.device, server.count("Bob"))
+    return Result(text == TEXT, f"Bob reads {seen}. After the theft the server reads it"), found
+
+
+def _counted() -> Result:
+    """The owner's count notices it, after the fact; nothing stops it."""
+    _, found = _withheld()
+    seen = f"{found} first message without a one-time key, and the pool is not empty"
+    return Result(found == 0, seen, "the owner's count" if found else "")
+
+
+def _rogue_device(checks: bool) -> Result:
+    """A12: Alice writes to each device that the server names."""
+    network = LocalTransport(PreKeyStore())
+    alice, phone, laptop = (
+        Party(name, network) for name in ("Alice", "Bob's phone", "Bob's laptop")
+    )
+    devices = {party.name: party.identity.public for party in (phone, laptop)}
+    signed = check_list(sign_list(phone.identity, devices, 1), phone.identity.public)
+    server = RogueDevice(network)
+    for party in (phone, laptop):
+        party.publish()
+    try:
+        for name, key in server.named(devices).items():
+            if checks:
+                check_device(signed, name, key)
+            alice.send(name, TEXT)
+    except Refused as refusal:
+        return Result(False, refusal.args[0], type(refusal).__name__)
+    return Result(True, f"{server.rogue.name}, which is the server's, reads {_said(server.rogue)}")
+
+
+def _through_a_gateway() -> Result:
+    """A16 with a gateway that signs for itself: it is the other end for both."""
+    gateway = SwapIdentity(LocalTransport(PreKeyStore()), one_time=1)
+    alice, bob = _pair(gateway, one_time=1)
+    alice.send("Bob", TEXT)
+    return Result(gateway.read == [("Alice", TEXT)], f"Bob reads {_said(bob)}, the gateway too")
+
+
+def _translated() -> Result:
+    gateway = Gateway(LocalTransport(PreKeyStore()))
+    gateway.join(Party("Bob", gateway))
+    alice = Party("Alice", gateway)
+    return attempt(lambda: alice.send("Bob", TEXT))
+
+
+def _drained(limits) -> Result:
+    """A25: 60 requests from 10 accounts; Bob has 60 one-time keys."""
+    network = LocalTransport(PreKeyStore(), limits)
+    Party("Bob", network, one_time=60).publish()
+    found = drain(network, "Bob", requesters=10, times=60)
+    left = network.count("Bob")
+    stopped = "RateLimited" if found["refused"] else ""
+    return Result(left == 0, f"{left} of 60 one-time keys are left", stopped)
+
+
+CATALOGUE = (
+    Attack(
+        "A1",
+        "A Bob that the server invented",
+        "S",
+        "13",
+        precondition="Alice and Bob have never compared their identity keys.",
+        observed="All signatures are good, both read the right texts, and so does the server.",
+        defence="Compare safety numbers; pin; let a public log show which keys a name has.",
+        source="X3DH §4.1.",
+        works=lambda: _between(compared=False),
+        fails=lambda: _between(compared=True),
+    ),
+    Attack(
+        "A2",
+        "Another Bob, later",
+        "SC",
+        "13",
+        precondition="The client takes a new identity key without asking.",
+        observed="A new session under a new key, and the server reads on.",
+        defence="Send nothing until a person has accepted the new key.",
+        source="X3DH §4.1; libsignal asks for the trust of a key before it sends.",
+        works=lambda: _later(AcceptsNewIdentities),
+        fails=lambda: _later(Party),
+    ),
+    Attack(
+        "A5",
+        "An old signed prekey",
+        "S",
+        "13",
+        precondition="The signature covers the key and no date, and Alice has seen no newer one.",
+        observed="Alice uses a key that Bob has replaced, and cannot know it.",
+        defence="Remember the newest number; a maximum age; a date under the signature.",
+        source="Analysis; Signal signs the key alone.",
+        works=lambda: _old_prekey(met=False),
+        fails=lambda: _old_prekey(met=True),
+    ),
+    Attack(
+        "A6",
+        "A one-time key of the server's own",
+        "SK",
+        "13",
+        precondition="One-time keys of X3DH are not signed; IK_B and SPK_B are stolen later.",
+        observed="Bob cannot open the message. After the theft the server reads its recording.",
+        defence="Sign one-time keys, as PQXDH signs its KEM prekeys.",
+        source="X3DH §2.4; symbolic analysis of PQXDH.",
+        works=_own_one_time,
+        fails=_own_kem_prekey,
+    ),
+    Attack(
+        "A7",
+        "One-time keys withheld",
+        "SK",
+        "13",
+        precondition="None: a sender cannot tell it from an empty pool.",
+        observed="Three terms in place of four; a later theft of IK_B and SPK_B opens the message.",
+        defence="Nothing at the time. Later the owner's count; a signed prekey that lives shortly.",
+        source="X3DH §4.7, PQXDH §4.9.",
+        works=lambda: _withheld()[0],
+        fails=_counted,
+    ),
+    Attack(
+        "A12",
+        "A device that nobody owns",
+        "S",
+        "13",
+        precondition="Clients encrypt for every device that the server names.",
+        observed="One message more is sealed, and the server opens it.",
+        defence="A device list that the account's key has signed; a notice that people see.",
+        source="Sesame §3.1 and its security considerations.",
+        works=lambda: _rogue_device(checks=False),
+        fails=lambda: _rogue_device(checks=True),
+    ),
+    Attack(
+        "A16",
+        "A gateway that translates keys",
+        "SC",
+        "13",
+        precondition="The gateway signs for itself, and nobody compares safety numbers.",
+        observed="Both sides work, and the gateway reads everything.",
+        defence="Hand bundles on as they are; both services sign the same bytes.",
+        source="Design C's federation flow.",
+        works=_through_a_gateway,
+        fails=_translated,
+    ),
+    Attack(
+        "A25",
+        "An empty pool",
+        "N",
+        "13",
+        precondition="Everybody may ask for bundles as often as they like.",
+        observed="No one-time keys are left, and later senders get three terms.",
+        defence="Limits per requester and per target; clients that go on with three terms.",
+        source="X3DH §4.7; “Prekey Pogo”, WOOT 2025.",
+        works=lambda: _drained(None),
+        fails=lambda: _drained(FetchLimits()),
+    ),
+)

@@ -24,6 +24,7 @@ from x3dhlab.grading.tasks import (
     pqxdh,
     prekeys,
     ratchet,
+    server,
     start,
     triple,
     x3dh,
@@ -43,6 +44,7 @@ _LESSONS = (
     ratchet,
     healing,
     triple,
+    server,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
