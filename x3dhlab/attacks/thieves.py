@@ -18,7 +18,7 @@ from x3dhlab.keys import KeyPair
 from x3dhlab.party import Party
 from x3dhlab.primitives import deterministic, hmac_sha256, open_sealed, sign
 from x3dhlab.ratchet import State, kdf_ck
-from x3dhlab.trace import record
+from x3dhlab.trace import Trace, record
 from x3dhlab.wire import InitialMessage, Message, PreKeyBundle, encode_key
 
 LIE = b"Send the money to Mallory."
@@ -103,6 +103,12 @@ class Recording:
     data: bytes
     bundle: PreKeyBundle
     random: dict[str, bytes]  # the private halves that Alice's generator gave for it
+    trace: Trace
+
+    @property
+    def secret(self) -> bytes:
+        """SK on Alice's phone, before it was deleted."""
+        return self.trace.find("SK", "Alice")
 
 
 def recording(one_time: int = 1, served=None) -> Recording:
@@ -115,7 +121,7 @@ def recording(one_time: int = 1, served=None) -> Recording:
     with record() as trace:
         data = pair.written()
     made = {"EK_A": trace.find("EK_A.private"), "DHs": trace.find("DHs.private", "Alice")}
-    return Recording(pair, data, watched.bundle, made)
+    return Recording(pair, data, watched.bundle, made, trace)
 
 
 class _Watching(Relay):
