@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from x3dhlab.errors import (
     BadSignature,
     IdentityMismatch,
+    InvalidField,
     OldDeviceList,
     UnsignedDevice,
     expect,
@@ -104,7 +105,8 @@ def check_list(data: bytes, account: bytes, known: DeviceList | None = None) -> 
     """The list in `data`, if the pinned key `account` signed it and it is not older than `known`.
 
     Raises `IdentityMismatch` for another account, `UnsignedDevice` for a bad signature,
-    `OldDeviceList` for a version below the known one, or the same one with other devices.
+    `OldDeviceList` for a version below the known one, or the same one with other devices,
+    `InvalidField` for a name that is no UTF-8 or stands twice.
     """
     check_bytes(account, "account", KEY_LENGTH, step=STEP)
     signed = SignedDeviceList.decode(data)
@@ -122,6 +124,7 @@ def check_list(data: bytes, account: bytes, known: DeviceList | None = None) -> 
             known=known.version,
             got=content.version,
         )
+    _check_names(content)
     return content
 
 
@@ -143,6 +146,15 @@ def fan_out(
     expect(theirs, DeviceList, "theirs", step=STEP)
     own = () if mine is None else expect(mine, DeviceList, "mine", step=STEP).listed
     return theirs.listed + tuple(one for one in own if one.identity_key != this)
+
+
+def _check_names(content):
+    try:
+        names = content.devices
+    except UnicodeDecodeError as problem:
+        raise InvalidField("a device's name is not UTF-8", step=STEP) from problem
+    if len(names) < len(content.listed):
+        raise InvalidField("two devices have the same name", step=STEP)
 
 
 def _goes_back(content, known):

@@ -48,6 +48,8 @@ def decide(
     A token of both buckets is taken, or none. Time that goes backwards brings no token.
     """
     expect(event, Fetch, "event", step=STEP)
+    expect(event.requester, str, "requester", step=STEP)
+    expect(event.target, str, "target", step=STEP)
     if type(event.now) is not int:
         raise InvalidField("now is a whole number of seconds", step=STEP)
     buckets = {(event.requester, event.target): pair, (event.target,): target}
