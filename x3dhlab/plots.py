@@ -272,16 +272,18 @@ def _in_words(rows, columns, broke, promises):
     return " ".join(sentences)
 
 
-def places(rows: dict[str, list[str]], columns: list[str], *, title: str) -> Picture:
+def places(
+    rows: dict[str, list[str]], columns: list[str], *, title: str, marked="private", fill=BLUE
+) -> Picture:
     """A table of who holds what: one row a key, one column a place, a few words in each cell.
 
-    A cell that begins with "private" is filled; an empty one shows a dash.
+    A cell that begins with the word `marked` is filled; an empty one shows a dash.
     """
     figure, axes = _figure(1.9 * len(columns) + 1.4, 0.52 * len(rows) + 0.9)
     for y, values in enumerate(rows.values()):
         for x, words in enumerate(values):
-            secret = words.startswith("private")
-            axes.add_patch(_cell(x, y, BLUE if secret else "#eef2f6" if words else CARD))
+            secret = words.startswith(marked)
+            axes.add_patch(_cell(x, y, fill if secret else "#eef2f6" if words else CARD))
             ink = "white" if secret else INK
             axes.text(x, y, words or "–", ha="center", va="center", color=ink, fontsize=9)
     axes.set_xlim(-0.5, len(columns) - 0.5)
@@ -294,7 +296,7 @@ def places(rows: dict[str, list[str]], columns: list[str], *, title: str) -> Pic
         f"{name}: " + ", ".join(f"{c} {w}" for c, w in zip(columns, values, strict=True) if w)
         for name, values in rows.items()
     )
-    return _picture(figure, f"{title}. {words}.")
+    return _picture(figure, " ".join(f"{title}. {words}.".split()))
 
 
 def growth(

@@ -106,7 +106,7 @@ def serves_acquaintances() -> Row:
         return question
 
     says = ("No (usually)", False), ("Sometimes", False)
-    return _row("serves; keys were compared", says, secret, as_("alice"), as_("bob"))
+    return _row("is the server; keys compared", says, secret, as_("alice"), as_("bob"))
 
 
 def _refusal(attempt: Callable) -> Refused:
@@ -131,7 +131,7 @@ def serves_strangers() -> Row:
 
     def secret():
         pair = friends()
-        pair.alice.transport = server = SwapIdentity(pair.network)
+        pair.alice.transport = SwapIdentity(pair.network)
         with record() as trace:
             pair.alice.send("Bob", b"Hello")
         hers, servers = (_secrets(trace, who) for who in ("Alice", "Bob"))
@@ -148,7 +148,7 @@ def serves_strangers() -> Row:
 
     says = ("No (usually)", False), ("Sometimes", True)
     questions = secret, as_("Alice", "Bob"), as_("Bob", "Alice")
-    return _row("serves; first contact", says, *questions)
+    return _row("is the server; first contact", says, *questions)
 
 
 def _secrets(trace, who):
@@ -184,7 +184,7 @@ def steals_signed_prekey() -> Row:
 def steals_identity() -> Row:
     """IK_B before first contact; he only listens, and writes."""
     says = ("Yes", True), ("Yes", True)
-    return _row("has IK_B, listens", says, lambda: _later("IK_B"), *_forged(("IK_B",)))
+    return _row("has IK_B, does not serve", says, lambda: _later("IK_B"), *_forged(("IK_B",)))
 
 
 def steals_identity_and_serves() -> Row:
@@ -194,7 +194,7 @@ def steals_identity_and_serves() -> Row:
         return f"reads “{thieves.read_next(('IK_B',)).decode()}”"
 
     says = ("Yes", True), ("Yes", True)
-    return _row("has IK_B, and serves", says, secret, *_forged(("IK_B",)))
+    return _row("has IK_B, and is the server", says, secret, *_forged(("IK_B",)))
 
 
 def steals_phone() -> Row:
@@ -207,7 +207,7 @@ def steals_phone() -> Row:
             raise MissingTerm("EK_A, DH1 to DH4 and SK were deleted")
         return "SK follows from what the phone holds"
 
-    says = ("past messages protected", False), ("N/A", None)
+    says = ("Past … protected", False), ("N/A", None)
     return _row("has Alice's phone, later", says, secret, *_forged(("IK_A", "SPK_A")))
 
 

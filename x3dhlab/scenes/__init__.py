@@ -74,6 +74,13 @@ from x3dhlab.scenes.quantum_ratchet import (
     show_loss,
     show_quantum_thefts,
 )
+from x3dhlab.scenes.thefts import (
+    read_later,
+    repeated_generator,
+    show_positions,
+    show_threats,
+    theft_matrix,
+)
 
 __all__ = [
     "Conversation",
@@ -104,10 +111,12 @@ __all__ = [
     "overhead",
     "place_the_keys",
     "ratchet_theatre",
+    "read_later",
     "record_now_read_later",
     "recording",
     "refill_rule",
     "refills",
+    "repeated_generator",
     "run_the_braid",
     "show_braid",
     "show_clients",
@@ -123,10 +132,12 @@ __all__ = [
     "show_outcomes",
     "show_parts",
     "show_placements",
+    "show_positions",
     "show_quantum_thefts",
     "show_refills",
     "show_sizes",
     "show_thefts",
+    "show_threats",
     "show_whereabouts",
     "signed_bytes",
     "sizes_on_the_wire",
@@ -134,6 +145,7 @@ __all__ = [
     "stay_between",
     "steal_a_state",
     "steal_from_a_chain",
+    "theft_matrix",
     "three_handshakes",
     "three_messages",
     "weakened_handshake",
