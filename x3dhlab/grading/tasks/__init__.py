@@ -15,6 +15,7 @@ test_grading_tasks.py do the rest: no test is written for a task alone.
 from x3dhlab.grading.task import Task
 from x3dhlab.grading.tasks import (
     chain,
+    defence,
     first_message,
     healing,
     kdf,
@@ -45,6 +46,7 @@ _LESSONS = (
     healing,
     triple,
     server,
+    defence,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
