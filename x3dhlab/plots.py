@@ -63,11 +63,18 @@ def _picture(figure, alt):
 
 
 def verdicts(
-    rows: dict[str, list[bool]], columns: list[str], *, title: str, broke="falls", promises=False
+    rows: dict[str, list[bool]],
+    columns: list[str],
+    *,
+    title: str,
+    broke="falls",
+    held="holds",
+    promises=False,
 ) -> Picture:
     """A table of attack outcomes: one row a design, one column an attack, True where it worked.
 
-    With `promises` a column names what the attack would break.
+    With `promises` a column names what the attack would break. `broke` and `held` are the words
+    of the cells.
 
     A mark and a word stand in each cell, so that nothing depends on colour.
     """
@@ -76,7 +83,7 @@ def verdicts(
         for x, worked in enumerate(values):
             colour = ORANGE if worked else "#e8f3ee"
             axes.add_patch(_cell(x, y, colour))
-            text, ink = (f"✗ {broke}", "white") if worked else ("✓ holds", "#00573f")
+            text, ink = (f"✗ {broke}", "white") if worked else (f"✓ {held}", "#00573f")
             axes.text(x, y, text, ha="center", va="center", color=ink, fontsize=9, weight="bold")
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -84,7 +91,7 @@ def verdicts(
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left", pad=12)
-    return _picture(figure, f"{title}. {_in_words(rows, columns, broke, promises)}")
+    return _picture(figure, f"{title}. {_in_words(rows, columns, broke, held, promises)}")
 
 
 def _cell(x, y, colour):
@@ -258,9 +265,9 @@ def _wrapped(text, width=17):
     return "\n".join(textwrap.wrap(text, width))
 
 
-def _in_words(rows, columns, broke, promises):
+def _in_words(rows, columns, broke, held, promises):
     lost, kept = (
-        (f": {broke}", ": everything holds")
+        (f": {broke}", f": everything {held}")
         if promises
         else (f" {broke} to", " holds against every attack")
     )

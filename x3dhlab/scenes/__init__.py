@@ -74,6 +74,15 @@ from x3dhlab.scenes.quantum_ratchet import (
     show_loss,
     show_quantum_thefts,
 )
+from x3dhlab.scenes.safety import safety_numbers
+from x3dhlab.scenes.server import (
+    attack_console,
+    keys_of,
+    rehearse,
+    show_unnoticed,
+    unnoticed,
+    watch,
+)
 from x3dhlab.scenes.thefts import (
     read_later,
     repeated_generator,
@@ -84,6 +93,7 @@ from x3dhlab.scenes.thefts import (
 
 __all__ = [
     "Conversation",
+    "attack_console",
     "backend_times",
     "braid_run",
     "break_the_toy",
@@ -105,6 +115,7 @@ __all__ = [
     "kdf_workbench",
     "key_lineage",
     "key_tree",
+    "keys_of",
     "measured_sizes",
     "names_as_bytes",
     "opened_by_theft",
@@ -116,8 +127,10 @@ __all__ = [
     "recording",
     "refill_rule",
     "refills",
+    "rehearse",
     "repeated_generator",
     "run_the_braid",
+    "safety_numbers",
     "show_braid",
     "show_clients",
     "show_compromise",
@@ -138,6 +151,7 @@ __all__ = [
     "show_sizes",
     "show_thefts",
     "show_threats",
+    "show_unnoticed",
     "show_whereabouts",
     "signed_bytes",
     "sizes_on_the_wire",
@@ -148,6 +162,8 @@ __all__ = [
     "theft_matrix",
     "three_handshakes",
     "three_messages",
+    "unnoticed",
+    "watch",
     "weakened_handshake",
     "what_changed",
     "whereabouts",

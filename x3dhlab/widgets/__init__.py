@@ -4,6 +4,7 @@ A widget shows; it never acts. Each one is a Python class with traits, one ES mo
 and a text and picture form that stays readable where no kernel runs.
 """
 
+from x3dhlab.widgets.console import AttackConsole
 from x3dhlab.widgets.experiment import (
     FALLS,
     HOLDS,
@@ -22,12 +23,14 @@ from x3dhlab.widgets.matrix import CompromiseMatrix, Heading, Truth
 from x3dhlab.widgets.player import ProtocolPlayer
 from x3dhlab.widgets.puzzles import FreeAnswer, Match, Order, Pair, Step
 from x3dhlab.widgets.questions import Option, Predict, Quiz
+from x3dhlab.widgets.safety import Phone, SafetyNumber
 from x3dhlab.widgets.theatre import RatchetTheatre
 
 __all__ = [
     "FALLS",
     "HOLDS",
     "NOTE",
+    "AttackConsole",
     "Block",
     "ByteInspector",
     "Check",
@@ -46,12 +49,14 @@ __all__ = [
     "Order",
     "Outcome",
     "Pair",
+    "Phone",
     "Predict",
     "ProtocolPlayer",
     "Quiz",
     "RatchetTheatre",
     "Report",
     "Row",
+    "SafetyNumber",
     "Step",
     "Text",
     "Truth",
