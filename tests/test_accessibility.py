@@ -95,6 +95,19 @@ def undamaged(widget):
     widget.locator(".e-outcome.note").wait_for()
 
 
+def scan_the_other_phone(widget):
+    widget.get_by_role("button", name="Scan Bob's code").click()
+    widget.locator(".e-outcome.holds").wait_for()
+
+
+def misread_a_digit(widget):
+    field = widget.get_by_label("What Bob's phone shows")
+    digits = "".join(widget.locator(".sn-group").all_inner_texts())
+    field.fill(f"{digits[:-1]}{(int(digits[-1]) + 1) % 10}")
+    widget.get_by_role("button", name="Compare").click()
+    widget.locator(".sn-group.wrong").wait_for()
+
+
 def lock_a_prediction(widget):
     widget.locator(".q-option input").first.check()
     widget.locator(".q-level input").first.check()
@@ -179,6 +192,11 @@ def of_the_theatre(text):
     return re.findall(r"(?:DHs|DHr|RK|CKs|CKr)\*? ([0-9a-f]{8})", text)
 
 
+def of_the_safety_number(text):
+    title, *halves, _, status = text.split("\n")
+    return [title.split(": ")[1], *(group for half in halves for group in half.split()[:6])]
+
+
 def of_the_workbench(text):
     findings = re.findall(r"^[✓✗] .+?: (.+)$", text, flags=re.M)
     blocks = re.search(r"key material: (.+) \(", text)[1].split(" ‖ ")
@@ -217,6 +235,12 @@ CASES = {
     ),
     "kdf": Case(
         widgets.KdfWorkbench, ".x3dh-kdf", {"left out": leave_a_block_out}, of_the_workbench
+    ),
+    "safety": Case(
+        widgets.SafetyNumber,
+        ".x3dh-safety",
+        {"scanned": scan_the_other_phone, "misread": misread_a_digit},
+        of_the_safety_number,
     ),
     "experiment": Case(
         widgets.Experiment, ".x3dh-experiment", {"undamaged": undamaged}, of_an_experiment

@@ -84,6 +84,7 @@ ACTS = {
     "matrix": (predict_a_matrix, SILENT),
     "theatre": (write_a_message, SILENT),
     "kdf": (leave_a_block_out, SILENT),
+    "safety": (press("Scan Bob's code"), SILENT),
     "experiment": (lambda widget: widget.get_by_label("Flip one bit").uncheck(), SILENT),
     "predict": (predict, SILENT),
     "quiz": (choose, SILENT),
