@@ -4,11 +4,14 @@ Lessons start as learners get them, without outputs and with no progress.
 """
 
 import json
+import re
 from pathlib import Path
 
+import axe
 import browser
 import nbformat
 import pytest
+from test_accessibility import click, look, reveal, steal_a_state
 
 from x3dhlab import course
 
@@ -56,6 +59,16 @@ def lab(tmp_path_factory):
         yield address
 
 
+@pytest.fixture(scope="module")
+def ran(lab, request):
+    """A lesson after all its cells have run: (its name, page, console problems)."""
+    with browser.browser(width=1200, height=TALL) as (page, problems):
+        browser.open_notebook(page, lab, request.param)
+        browser.hide_sidebars(page)
+        browser.run_all(page)
+        yield request.param, page, problems
+
+
 def looked_through(page, name):
     """The cells whose output is seen on the way down: id → whether it shows anything."""
     found, top, number = {}, 0, 0
@@ -69,18 +82,96 @@ def looked_through(page, name):
     return found
 
 
-@pytest.mark.parametrize("name", LESSONS)
-def test_a_lesson_runs_from_top_to_bottom(lab, name):
+@pytest.mark.parametrize("ran", LESSONS, indirect=True)
+def test_a_lesson_runs_from_top_to_bottom(ran):
+    name, page, problems = ran
     saved = nbformat.read(NOTEBOOKS / name, as_version=4)
     expected = {cell.id for cell in saved.cells if cell.cell_type == "code" and cell.outputs}
-    with browser.browser(width=1200, height=TALL) as (page, problems):
-        browser.open_notebook(page, lab, name)
-        browser.hide_sidebars(page)
-        browser.run_all(page)
-        cells = page.evaluate(_CELLS)
-        assert all(count for _, count, _ in cells)
-        assert [id for id, _, kinds in cells if "error" in kinds] == []
-        assert {id for id, _, kinds in cells if kinds} >= expected
-        shown = looked_through(page, name)
-        assert [id for id in expected if not shown.get(id)] == []
+    cells = page.evaluate(_CELLS)
+    assert all(count for _, count, _ in cells)
+    assert [id for id, _, kinds in cells if "error" in kinds] == []
+    assert {id for id, _, kinds in cells if kinds} >= expected
+    shown = looked_through(page, name)
+    assert [id for id in expected if not shown.get(id)] == []
     assert problems == []
+
+
+# Accessibility of a lesson: all outputs as they come, and after each widget was used.
+
+
+def answer(widget):
+    for part in (".q-option input", ".q-level input"):
+        if widget.locator(part).count():
+            widget.locator(part).first.check()
+    if widget.locator("textarea").count():
+        widget.locator("textarea").fill("Nobody signed this key.")
+    widget.get_by_role("button", name=re.compile("^(Check|Lock|Save)")).click()
+    widget.locator(".q-verdict, .q-answers, .z-points").first.wait_for()
+
+
+def change_a_control(widget):
+    """Move the first control, and wait until the kernel has made another outcome."""
+    before = widget.locator(".e-verdict").element_handle()
+    control = widget.locator(".e-controls").locator("select, input").first
+    kind = control.evaluate("e => e.type")
+    if kind == "select-one":
+        control.select_option(index=control.locator("option").count() - 1)
+    elif kind == "text":
+        control.fill("B")
+    else:
+        control.press("Space" if kind == "checkbox" else "ArrowRight")
+    widget.page.wait_for_function("e => !e.isConnected", arg=before)
+
+
+ACTS = {
+    "x3dh-question": answer,
+    "x3dh-experiment": change_a_control,
+    "x3dh-player": click("Last step"),
+    "x3dh-theatre": steal_a_state,
+    "x3dh-matrix": reveal,
+}
+
+
+WHOLE = 30_000  # pixels: no lesson is higher
+_BOTTOM = """() => jupyterapp.shell.currentWidget.node
+  .querySelector('.jp-WindowedPanel-viewport').getBoundingClientRect().bottom"""
+
+
+def axe_says(page, stage, *themes):
+    """What axe finds in all outputs. It judges colours of what is on the screen: all of it."""
+    found = []
+    for theme in themes:
+        look(page, theme, 1200, WHOLE)
+        page.evaluate(_FRAMES)
+        assert 0 < page.evaluate(_BOTTOM) < WHOLE
+        found += [(stage, theme, line) for line in axe.violations(page, ".jp-OutputArea-output")]
+    look(page, themes[-1], 1200, TALL)  # where widgets are used: a tall page is slow
+    return found
+
+
+@pytest.mark.parametrize("ran", LESSONS[7:], indirect=True)
+def test_axe_finds_nothing_before_and_after_each_widget_was_used(ran):
+    _, page, problems = ran
+    found = axe_says(page, "first", "Light", "Dark")
+    widgets = page.locator(".jp-OutputArea-output .x3dh[role=group]").all()
+    for widget in widgets:
+        ACTS[widget.get_attribute("class").split()[1]](widget)
+    found += axe_says(page, "used", "Dark", "Light")
+    assert widgets
+    assert found == []
+    assert problems == []
+
+
+@pytest.mark.parametrize("ran", LESSONS[-1:], indirect=True)
+def test_axe_sees_pale_words_in_the_first_output_and_in_the_last(ran):
+    _, page, _ = ran
+    put = """bad => {
+      const all = [...document.querySelectorAll('.jp-OutputArea-output')];
+      [all[0], all.at(-1)].forEach(output => output.insertAdjacentHTML('beforeend', bad));
+    }"""
+    page.evaluate(put, '<p class="pale" style="color:#bbb;background:#fff">Pale words</p>')
+    try:
+        found = [line for _, _, line in axe_says(page, "pale", "Light")]
+    finally:
+        page.locator(".pale").evaluate_all("all => all.forEach(e => e.remove())")
+    assert [line.split(":")[0] for line in found] == ["color-contrast"] * 2
