@@ -27,6 +27,7 @@ from x3dhlab.grading.tasks import (
     ratchet,
     server,
     start,
+    thefts,
     triple,
     x3dh,
 )
@@ -47,6 +48,7 @@ _LESSONS = (
     triple,
     server,
     defence,
+    thefts,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
