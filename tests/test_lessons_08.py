@@ -80,7 +80,7 @@ def test_the_experiment_runs_anew_and_proves():
     assert experiment.outcome["sentence"] == "Mallory reads 3 of 3 messages."
     experiment.set(protocol="PQXDH")
     assert experiment.outcome["verdict"] == "holds"
-    assert dict(experiment.outcome["facts"])["message 1"] == "closed: she lacks SS of Alice"
+    assert dict(experiment.outcome["facts"])["message 1"] == "closed: she lacks SS"
     experiment.set(pool="is empty", ring=True)
     assert experiment.outcome["verdict"] == "falls"
     experiment.set(curve=False)
@@ -143,7 +143,7 @@ def test_each_program_but_two_loses_something():
     }
     assert fallen["falls back (design D)"] == ["KEM key dropped"]
     assert fallen["no KEM signature (design C)"] == ["KEM key exchanged"]
-    assert fallen["SS alone"] == ["the KEM breaks", "one key twice"]
+    assert fallen["SS alone"] == ["the KEM breaks", "one key twice", "written as Alice"]
     assert fallen["DH terms alone"] == ["recorded, read later"]
     assert fallen["XOR"] == ["one key twice"]
 
@@ -281,7 +281,7 @@ def open_as_the_client(bank, client, recorded):
 
 
 def test_with_the_keys_of_the_curve_the_receipts_of_safepost_give_every_code():
-    assert safepost.tried(guess, "curve") == "Mallory finds 4 of 4 codes."
+    assert safepost.tried(guess, "curve") == "Mallory finds 4 of 4 codes. Promise 1 is broken."
 
 
 @pytest.mark.parametrize("fallen", ["KEM", "nothing"])
@@ -296,7 +296,7 @@ def test_half_of_the_secrets_open_no_letter_of_safepost(fallen):
 
 def test_all_of_the_secrets_open_every_letter_so_the_judge_can_say_yes():
     with patch.object(safepost, "_hidden", lambda pair: pair):
-        assert safepost.tried(open_as_the_client, "curve") == "Mallory finds 4 of 4 codes."
+        assert safepost.tried(open_as_the_client, "curve") == "Mallory finds 4 of 4 codes. Promise 1 is broken."
 
 
 @pytest.mark.parametrize("attack", [lambda *_: [], lambda *_: [b"no code"] * 9])

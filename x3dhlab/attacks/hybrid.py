@@ -326,6 +326,7 @@ ATTACKS = {
     "KEM key dropped": strip,
     "KEM key exchanged": exchange,
     "one key twice": one_key_twice,
+    "written as Alice": write_as_alice,
 }
 
 PROGRAMS = {

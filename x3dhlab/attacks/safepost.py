@@ -20,6 +20,7 @@ from x3dhlab.x3dh import F
 LABEL = b"Safepost v1"
 KEM = kems.get("ML-KEM-768")
 LETTERS = 4  # in one run
+PROMISES = {"curve": 1, "KEM": 2}  # which promise speaks of what has fallen
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def tried(
     except Refused as refusal:
         return f"Mallory is stopped: {type(refusal).__name__}."
     right = sum(ours == theirs for ours, theirs in zip(codes, found, strict=False))
-    return f"Mallory finds {right} of {LETTERS} codes."
+    broken = f" Promise {PROMISES[fallen]} is broken." if right == LETTERS else ""
+    return f"Mallory finds {right} of {LETTERS} codes.{broken}"
 
 
 def _hidden(pair):

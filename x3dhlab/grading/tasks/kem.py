@@ -121,7 +121,7 @@ _ENCRYPT_BIT = Task(
             ),
             (
                 "half of q rounded down",
-                "Half of q is rounded down. Both sides must round alike, here upwards.",
+                "Half of q is rounded down. Bob reads the bit all the same; the task says upwards.",
                 "(q + 1) // 2",
                 ("(q + 1) // 2", "q // 2"),
             ),

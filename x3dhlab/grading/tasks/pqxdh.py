@@ -116,7 +116,7 @@ _COMBINE = Task(
     why="Every secret stands in one KDF input, so an attacker needs all of them.",
     points=2,
     minutes=6,
-    section="Lesson 08, “Two secrets into one”; PQXDH §2.2",
+    section="Lesson 08, “Step by step”; PQXDH §2.2",
     modules=("primitives",),
     hints=Hints(
         "The key material of X3DH is there. What must be added, and where?",
