@@ -63,6 +63,13 @@ class Run:
         """The people who noticed something, each once."""
         return list(dict.fromkeys(who for who, _, _ in self.noticed))
 
+    def __str__(self):
+        lines = [f"{who} reads “{text}”" for who, text in self.read]
+        lines += [f"{who} notices: {error}: {what}" for who, what, error in self.noticed]
+        lines += [f"the server reads “{text}”" for text in dict.fromkeys(self.server)]
+        lines += [f"the server reads later: {words}" for words in dict.fromkeys(self.later)]
+        return "\n  ".join([outcome(self)[1], *lines, *([self.stale] if self.stale else [])])
+
 
 class _World:
     """The people, the network, and a server that begins to lie when `strike` is called."""
@@ -289,19 +296,49 @@ def keys_of(party: Party, one_time: int = 2) -> dict:
     return {"keys": {name: getattr(offer, name) for name in names}, "one_time": pairs[:one_time]}
 
 
-def watch(on_frame, state=None, *, alice=Party) -> server.Scripted:
-    """Alice and Bob talk over a server that does what `on_frame` says; prints what they see."""
+def watch(on_frame, state=None, *, between: bool = False) -> server.Scripted:
+    """Alice writes to Bob, and Bob answers, over a server that does what `on_frame` says.
+
+    Prints what they read. With `between` Mallory has two phones there, `front` and `back`: what one
+    reads, the other writes on, front to Alice and back to Bob. `state` is then `keys_of(front)`.
+    """
     there = server.Scripted(LocalTransport(PreKeyStore()), on_frame, state)
-    people = alice("Alice", there), Party("Bob", there)
-    for party in people:
+    people = {name: Party(name, there) for name in ("Alice", "Bob")}
+    phones = {name: Party(name, there) for name in ("front", "back") if between}
+    if between:
+        there.state = keys_of(phones["front"])
+    for party in people.values():
         party.publish()
-    for writer, reader, text in (*[(*people, NOON)], (*people[::-1], YES)):
-        try:
-            writer.send(reader.name, text)
-        except Refused as refusal:
-            print(f"{writer.name} does not write: {refusal}")
-            continue
-        for received in reader.receive():
-            words = received.error or f"“{received.plaintext.decode()}”"
-            print(f"{reader.name} reads from {received.sender}: {words}")
+    _says(people["Alice"], "Bob", NOON)
+    _pass_on(phones)
+    for sender in _hears(people["Bob"]):
+        _says(people["Bob"], sender, YES)
+        _pass_on(phones)
+    _hears(people["Alice"])
     return there
+
+
+def _says(writer, name, text):
+    try:
+        writer.send(name, text)
+    except Refused as refusal:
+        print(f"{writer.name} does not write to {name}: {refusal}")
+
+
+def _hears(reader):
+    """Prints the mailbox; the senders of what opened."""
+    arrived = reader.receive()
+    for received in arrived:
+        words = received.error or f"“{received.plaintext.decode()}”"
+        print(f"{reader.name} reads, from {received.sender}: {words}")
+    return [received.sender for received in arrived if received.error is None]
+
+
+def _pass_on(phones):
+    """What one phone of Mallory's reads, the other one writes on."""
+    for name, other, peer in (("front", "back", "Bob"), ("back", "front", "Alice")):
+        for received in phones[name].receive() if phones else []:
+            words = received.error or f"“{received.plaintext.decode()}”"
+            print(f"  {name} reads, from {received.sender}: {words}")
+            if received.error is None:
+                _says(phones[other], peer, received.plaintext)

@@ -12,17 +12,15 @@ def pin_and_warn(state, event):
     what, peer, key = event["what"], event["peer"], event["identity_key"]
     pin, waiting, compared = state.get(peer, [None, None, False])
     answer = "refused"
-    if what == "seen":
-        answer = "ok" if key == pin else "pinned" if pin is None else "alarm"
-        if answer == "alarm":
-            waiting = key
-        elif answer == "pinned":
-            pin = key
+    if what == "seen" and pin is None:
+        pin, answer = key, "pinned"
+    elif what == "seen":
+        waiting, answer = (waiting, "ok") if key == pin else (key, "alarm")
     elif what == "send" and pin is not None:
         answer = "blocked" if waiting else "compared" if compared else "not compared"
-    elif what == "accept" and key == waiting and key is not None:
+    elif what == "accept" and waiting and key == waiting:
         pin, waiting, compared, answer = key, None, False, "pinned"
-    elif what == "compared" and key == pin and key is not None and waiting is None:
+    elif what == "compared" and pin and key == pin and not waiting:
         compared, answer = True, "compared"
     return [{**state, peer: [pin, waiting, compared]}, answer]
 """
@@ -78,7 +76,9 @@ def _pinned(about, script, names):
 
 
 _SEND = '"blocked" if waiting else "compared" if compared else "not compared"'
-_SEEN = '"ok" if key == pin else "pinned" if pin is None else "alarm"'
+_SEEN = '(waiting, "ok") if key == pin else (key, "alarm")'
+_MAY = 'what == "accept" and waiting and key == waiting'
+_CHECKED = 'what == "compared" and pin and key == pin and not waiting'
 _ACCEPT = 'pin, waiting, compared, answer = key, None, False, "pinned"'
 
 _PIN_AND_WARN = Task(
@@ -125,7 +125,10 @@ _PIN_AND_WARN = Task(
                 "A new key replaces the pin without a question. The server can exchange it at any "
                 "time.",
                 "Keep the pin; the new key waits for `accept`.",
-                ("            waiting = key\n", "            pin = key\n"),
+                (
+                    f"waiting, answer = {_SEEN}",
+                    'pin, answer = (pin, "ok") if key == pin else (key, "alarm")',
+                ),
             ),
             (
                 "a warning that stops nothing",
@@ -148,40 +151,27 @@ _PIN_AND_WARN = Task(
                 "When the pinned key came again, the alarm was forgotten. A server shows the new "
                 "key once, then the old one, and nobody asks.",
                 "Only `accept` ends an alarm.",
-                (
-                    '        elif answer == "pinned":',
-                    '        elif answer == "ok":\n            waiting = None\n'
-                    '        elif answer == "pinned":',
-                ),
+                (_SEEN, '(None, "ok") if key == pin else (key, "alarm")'),
             ),
             (
                 "accepts what came last",
                 "The key in the event was not looked at. The person agreed to one key, and another "
                 "one that came meanwhile was pinned.",
                 "Accept only if the key of the event is the one that waits.",
-                (
-                    'what == "accept" and key == waiting and key is not None',
-                    'what == "accept" and waiting is not None',
-                ),
+                (_MAY, 'what == "accept" and waiting'),
                 (_ACCEPT, 'pin, waiting, compared, answer = waiting, None, False, "pinned"'),
             ),
             (
                 "accepts any key",
                 "A key was pinned that never came from anywhere.",
                 "Accept only the key that waits.",
-                (
-                    'what == "accept" and key == waiting and key is not None',
-                    'what == "accept" and pin is not None',
-                ),
+                (_MAY, 'what == "accept" and pin is not None'),
             ),
             (
                 "accepts strangers",
                 "A key of a person who was never seen was pinned by `accept`.",
                 "Accept only the key that waits; for a stranger none does.",
-                (
-                    'what == "accept" and key == waiting and key is not None',
-                    'what == "accept" and (key == waiting or pin is None)',
-                ),
+                (_MAY, 'what == "accept" and (key == waiting or pin is None)'),
             ),
             (
                 "still compared after a change",
@@ -206,24 +196,21 @@ _PIN_AND_WARN = Task(
                 "compared without a look",
                 "The person was marked as compared, whichever key was confirmed.",
                 "Compare the confirmed key with the pin.",
-                (
-                    'what == "compared" and key == pin and key is not None and waiting is None',
-                    'what == "compared" and pin is not None and waiting is None',
-                ),
+                (_CHECKED, 'what == "compared" and pin and not waiting'),
             ),
             (
                 "compared during an alarm",
                 "The old key was confirmed while a new one waits. First somebody has to answer "
                 "the alarm.",
                 "While a key waits, the answer is refused.",
-                (" and key is not None and waiting is None", " and key is not None"),
+                (_CHECKED, 'what == "compared" and pin and key == pin'),
             ),
             (
                 "the first change waits for ever",
                 "A third key did not take the second one's place. Then the person accepts a key "
                 "that is old already.",
                 "The newest key that came is the one that waits.",
-                ("            waiting = key\n", "            waiting = waiting or key\n"),
+                (_SEEN, '(waiting, "ok") if key == pin else (waiting or key, "alarm")'),
             ),
             (
                 "strangers may be written to",
@@ -245,13 +232,13 @@ _PIN_AND_WARN = Task(
                 "alarm at first contact",
                 "The first key raised an alarm. There is nothing to compare it with.",
                 "A person without a pin: pin the key, answer pinned.",
-                (_SEEN, '"ok" if key == pin else "alarm"'),
+                ('pin, answer = key, "pinned"', 'pin, answer = key, "alarm"'),
             ),
             (
                 "pinned again and again",
                 "The pinned key gave pinned every time. It was pinned the first time only.",
                 "The same key again: ok.",
-                (_SEEN, '"pinned" if pin in (None, key) else "alarm"'),
+                (_SEEN, '(waiting, "pinned") if key == pin else (key, "alarm")'),
             ),
             (
                 "answer before the state",

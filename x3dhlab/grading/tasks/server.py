@@ -8,21 +8,23 @@ from x3dhlab.grading.tasks import generic
 # attack.swap_identity
 
 SWAP_IDENTITY = """
+WAYS = {
+    ("Alice", "Bob"): ("Alice", "front"),
+    ("front", "Alice"): ("Bob", "Alice"),
+    ("back", "Bob"): ("Alice", "Bob"),
+    ("Bob", "Alice"): ("Bob", "back"),
+}
+
 def swap_identity(state, direction, frame):
-    state, frame = dict(state), dict(frame)
     if frame["what"] == "bundle" and frame["to"] == "Alice" and frame["about"] == "Bob":
         number, key = (state["one_time"] or [[None, None]])[0]
-        frame |= state["keys"] | {"one_time_prekey_id": number, "one_time_prekey": key}
-        state["one_time"] = state["one_time"][1:]
+        one_time = {"one_time_prekey_id": number, "one_time_prekey": key}
+        frame = frame | state["keys"] | one_time
+        state = state | {"one_time": state["one_time"][1:]}
     if frame["what"] == "message" and direction == "up":
-        ways = {
-            ("Alice", "Bob"): ("Alice", "front"),
-            ("front", "Alice"): ("Bob", "Alice"),
-            ("back", "Bob"): ("Alice", "Bob"),
-            ("Bob", "Alice"): ("Bob", "back"),
-        }
         way = frame["from"], frame["to"]
-        frame["from"], frame["to"] = ways.get(way, way)
+        sender, recipient = WAYS.get(way, way)
+        frame = frame | {"from": sender, "to": recipient}
     return [state, [frame]]
 """
 
@@ -113,7 +115,7 @@ def _upload(rng, name):
 
 
 _ABOUT = ' and frame["to"] == "Alice" and frame["about"] == "Bob"'
-_NEW = 'state["keys"] | {"one_time_prekey_id": number, "one_time_prekey": key}'
+_NEW = 'frame | state["keys"] | one_time'
 
 _SWAP_IDENTITY = Task(
     id="attack.swap_identity",
@@ -169,35 +171,41 @@ _SWAP_IDENTITY = Task(
                 "Only the identity key was exchanged. The signature of the honest prekey does not "
                 "fit to it, and Alice stops.",
                 "All four fields of `keys` belong together, and the one-time key is Mallory's.",
-                (_NEW, '{"identity_key": state["keys"]["identity_key"]}'),
+                (_NEW, 'frame | {"identity_key": state["keys"]["identity_key"]}'),
             ),
             (
                 "the honest one-time key left in",
                 "The bundle still has Bob's one-time key. Mallory has no private half of it, and "
                 "cannot compute DH4.",
                 "Exchange the one-time key and its number as well.",
-                (_NEW, 'state["keys"]'),
+                (_NEW, 'frame | state["keys"]'),
             ),
             (
                 "Bob's number for Mallory's key",
                 "The one-time key is Mallory's and the number is Bob's. Her phone looks for its "
                 "key under another number.",
                 "Take the number and the key from one pair.",
-                (_NEW, 'state["keys"] | {"one_time_prekey": key}'),
+                (
+                    '{"one_time_prekey_id": number, "one_time_prekey": key}',
+                    '{"one_time_prekey": key}',
+                ),
             ),
             (
                 "no one-time key",
                 "The bundle has no one-time key. It works, but an attentive Alice sees a weaker "
                 "handshake.",
                 "Take the next pair of one_time.",
-                (_NEW, 'state["keys"] | {"one_time_prekey_id": None, "one_time_prekey": None}'),
+                (
+                    '{"one_time_prekey_id": number, "one_time_prekey": key}',
+                    '{"one_time_prekey_id": None, "one_time_prekey": None}',
+                ),
             ),
             (
                 "one pair for all",
                 "Every bundle has the same one-time key. Mallory's phone deletes it after the "
                 "first message, and the next one does not open.",
                 "The next state has the pairs that are left: one_time[1:].",
-                ('    state["one_time"] = state["one_time"][1:]\n', "    pass\n"),
+                ('{"one_time": state["one_time"][1:]}', "{}"),
             ),
             (
                 "labels changed on the way down",
@@ -217,16 +225,16 @@ _SWAP_IDENTITY = Task(
                 "no relabelled answers",
                 "Only Alice's direction works. Bob's answers go to Alice, who cannot open them.",
                 "Four ways: two for what Alice writes, two for what Bob writes.",
-                ('            ("Bob", "Alice"): ("Bob", "back"),\n', ""),
-                ('            ("front", "Alice"): ("Bob", "Alice"),\n', ""),
+                ('    ("Bob", "Alice"): ("Bob", "back"),\n', ""),
+                ('    ("front", "Alice"): ("Bob", "Alice"),\n', ""),
             ),
             (
                 "caught and not passed on",
                 "Alice's messages reach Mallory. What Mallory's phones write keeps its own label, "
                 "so Alice and Bob see a stranger.",
                 "What front writes must seem to come from Bob, what back writes from Alice.",
-                ('            ("front", "Alice"): ("Bob", "Alice"),\n', ""),
-                ('            ("back", "Bob"): ("Alice", "Bob"),\n', ""),
+                ('    ("front", "Alice"): ("Bob", "Alice"),\n', ""),
+                ('    ("back", "Bob"): ("Alice", "Bob"),\n', ""),
             ),
             (
                 "the phones exchanged",
@@ -263,10 +271,7 @@ _SWAP_IDENTITY = Task(
                 "The honest frame goes on beside the changed one. Alice gets two bundles, and "
                 "Bob a message that he cannot open.",
                 "The list holds the changed frame only.",
-                (
-                    "    state, frame = dict(state), dict(frame)",
-                    "    state, honest, frame = dict(state), frame, dict(frame)",
-                ),
+                ("direction, frame):\n", "direction, frame):\n    honest = frame\n"),
                 ("[state, [frame]]", "[state, [frame] if frame == honest else [honest, frame]]"),
             ),
             (
