@@ -359,6 +359,44 @@ def test_an_error_of_the_answers_own_python_has_a_likely_cause_and_a_cure(line, 
     assert cause in found.feedback.likely and found.feedback.cure
 
 
+REFUSING = [task for task in TASKS.values() if re.search(r"raise \w+\(", task.reference)]
+
+
+@pytest.mark.parametrize("task", REFUSING, ids=[task.id for task in REFUSING])
+def test_an_error_raised_without_its_text_is_explained_as_that(task):
+    bare = re.sub(r"raise (\w+)\(.*\)", r"raise \1", corpus.reference(task))
+    found = judged(bare, task)
+    assert found.mistake == "raised TypeError"
+    assert "without a text" in found.feedback.likely
+    assert re.search(r'raise \w+\("what is wrong"\)', found.feedback.cure)
+
+
+def test_an_exercise_that_asks_to_raise_shows_how():
+    shown = {}
+    for path in (course.root() / "exercises").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n".join(course.source(cell) for cell in cells)
+        shown[path.name[:2]] = re.search(r'raise (?!NotImplemented)\w+\("', text)
+    lessons = {task.lesson for task in REFUSING} & set(shown)
+    assert {"02", "06", "08", "10", "12"} <= lessons
+    assert [lesson for lesson in sorted(lessons) if not shown[lesson]] == []
+
+
+def test_a_long_call_keeps_its_short_arguments():
+    task = TASKS["matrix.readable"]
+    for case in task.cases(7):
+        called = feedback._show_call(task, case, None)
+        assert f"after={case.arguments[2]})" in called and case.about in called
+
+
+def test_entries_that_are_right_are_said_to_be_right():
+    task = TASKS["braid.chunks_needed"]
+    below = generic.replaced(corpus.reference(task), ("max(0, ", "("))
+    assert judged(below, task).feedback.got.endswith("}, and the right value for the rest")
+    none = generic.replaced(corpus.reference(task), ("max(0, ", "(-100 - "))
+    assert "for the rest" not in judged(none, task).feedback.got
+
+
 @pytest.mark.parametrize("mark", ['hmac_sha256(secret, b"seen")', "secret", "message"])
 @pytest.mark.parametrize(
     ("before", "line"),

@@ -89,6 +89,15 @@ def test_the_relay_sorts_anew_at_every_change():
     before = experiment.outcome
     experiment.set(pairs=7, loss=40)
     assert experiment.outcome["facts"] != before["facts"]
+    piles = dict(experiment.outcome["facts"])["piles that the relay makes"]
+    assert experiment.outcome["sentence"].startswith(f"{piles} of {piles} piles")
+
+
+def test_a_pile_that_lacks_a_message_of_its_chain_is_not_counted_as_right(monkeypatch):
+    passed = headers.traffic(CLEAR, count=40)
+    assert score(passed)["right"] == score(passed)["chains"]
+    monkeypatch.setattr(headers, "linked", lambda messages: [[n] for n in range(len(messages))])
+    assert score(passed)["right"] < score(passed)["chains"]
 
 
 # The key figure
@@ -298,12 +307,10 @@ def test_without_a_half_finished_ciphertext_there_is_nothing_to_swap():
 
 
 def as_the_meter(memory, frames):
-    texts = []
     for sent, back in frames:
         key = meterpost.keys(memory)[1]
-        texts.append(meterpost.open_sealed(key, sent.sealed, sent.kem))
+        yield meterpost.open_sealed(key, sent.sealed, sent.kem)
         memory, _ = meterpost.take(memory, back)
-    return texts
 
 
 def test_a_copy_of_the_meter_reads_all_later_reports():
@@ -326,7 +333,21 @@ def test_a_key_pair_from_fresh_bytes_cures_meterpost():
         return as_the_meter(memory, frames)
 
     with patch.object(meterpost, "fresh_pair", drawn):
-        assert meterpost.tried(thief).startswith("The thief is stopped")
+        told = meterpost.tried(thief)
+    assert told.startswith("The thief reads 1 of 3") and "DecryptionFailed" in told
+
+
+def test_a_refused_attack_is_told_how_far_it_came():
+    def first_try(memory, frames):
+        key = meterpost.keys(memory)[1]
+        return [meterpost.open_sealed(key, sent.sealed, sent.kem) for sent, _ in frames]
+
+    def never(memory, frames):
+        return [meterpost.open_sealed(bytes(32), bytes(64), b"")]
+
+    ends = "later reports, then a call is refused: DecryptionFailed."
+    assert meterpost.tried(first_try) == f"The thief reads 1 of 3 {ends}"
+    assert meterpost.tried(never) == f"The thief reads 0 of 3 {ends}"
 
 
 def test_the_other_promises_of_meterpost_hold():
@@ -337,8 +358,8 @@ def test_the_other_promises_of_meterpost_hold():
     assert (text, price, meter) == (b"3 kWh", b"31 cents", company)
     for attempt in (
         lambda: meterpost.answer(company, sent, b"again"),
-        lambda: as_the_meter(meter, [(sent, back)]),
-        lambda: as_the_meter(replace(meter, hour=0), [(sent, back)]),
+        lambda: list(as_the_meter(meter, [(sent, back)])),
+        lambda: list(as_the_meter(replace(meter, hour=0), [(sent, back)])),
         lambda: meterpost.take(meter, back),
     ):
         with pytest.raises(DecryptionFailed):

@@ -7,7 +7,7 @@ order; a copy of the memory opens no earlier report; and once the company has an
 opens no later one either. One promise does not hold.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from x3dhlab import kem
@@ -74,11 +74,12 @@ def moved(state: State, SS: bytes) -> State:
     return replace(state, root=root, hour=state.hour + 1)
 
 
-def tried(attack: Callable[[State, list[tuple[Frame, Frame]]], list[bytes]]) -> str:
+def tried(attack: Callable[[State, list[tuple[Frame, Frame]]], Iterable[bytes]]) -> str:
     """Run an attack, and say which of the later reports it opened.
 
     `attack(memory, frames)` gets a copy of the meter's state and, for each hour after that, the
-    report and the answer as they crossed the network. It returns the texts that it found.
+    report and the answer as they crossed the network. It returns or yields the texts that it found.
+    When a call in it is refused, it is run again with fewer hours, to say how far it comes.
     """
     meter = company = State(random_bytes(32))
     memory, later, secret = None, [], []
@@ -92,10 +93,19 @@ def tried(attack: Callable[[State, list[tuple[Frame, Frame]]], list[bytes]]) -> 
         elif hour > COPIED:
             later.append((sent, back))
             secret.append(text)
-    try:
-        found = list(attack(memory, later))
-    except Refused as refusal:
-        return f"The thief is stopped: {type(refusal).__name__}."
-    return (
-        f"The thief reads {sum(text in found for text in secret)} of {len(secret)} later reports."
-    )
+    found, end = _as_far_as_it_comes(attack, memory, later)
+    read = sum(text in found for text in secret)
+    return f"The thief reads {read} of {len(secret)} later reports{end}."
+
+
+def _as_far_as_it_comes(attack, memory, later):
+    """The texts that the attack finds, and how it ends if it is refused on the way."""
+    found, end = [], ""
+    for hours in range(len(later), -1, -1):
+        try:
+            for text in attack(memory, later[:hours]):
+                found.append(text)
+            break
+        except Refused as refusal:
+            end = f", then a call is refused: {type(refusal).__name__}"
+    return found, end

@@ -9,6 +9,11 @@ def is_pythons(detail: dict) -> bool:
     return hasattr(builtins, str(detail.get("type")))
 
 
+def lacks_text(detail: dict) -> bool:
+    """True if an error of the package was raised without its text, which is a TypeError."""
+    return detail.get("type") == "TypeError" and "Refused.__init__()" in str(detail.get("text"))
+
+
 def of_error(detail: dict) -> tuple[str, str]:
     """(likely cause, cure) of an error, from its type, its text and where it is defined."""
     name, text = str(detail.get("type")), str(detail.get("text"))
@@ -20,6 +25,10 @@ def of_error(detail: dict) -> tuple[str, str]:
     return REFUSAL if detail.get("module") == "x3dhlab.errors" else OWN
 
 
+NO_TEXT = (
+    "An error of the package is raised without a text, and each of them needs one.",
+    'Say what is wrong, in brackets: `raise {error}("what is wrong")`.',
+)
 PYTHONS = (
     "Python stopped in this line: an operation does not suit a value that it got.",
     "Read the error's text; print the values that the line uses.",
@@ -108,6 +117,9 @@ ERRORS = (
     ("WrongLength", "",
      "A key or signature of another length was handed on.",
      "Look at which value you pass, and whether an encoding byte is before it."),
+    ("WrongType", "NoneType",
+     "A value is None where bytes belong: an entry is absent, or a function has no `return`.",
+     "Find where the None comes from; test `is None` where it is allowed."),
     ("WrongType", "",
      "A value of another type was handed on, often text or None for bytes.",
      "Look at each argument of the call in the line named above."),

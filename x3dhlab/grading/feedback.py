@@ -104,9 +104,7 @@ def _last_step(got, wanted):
 
 def _show_call(task, case, last):
     if last is None:
-        shown = _show_arguments(task, case)
-        room = CALL - len(task.function) - len(case.about)
-        shown = shown if len(shown) <= room else f"{shown[:room]} …"
+        shown = _show_arguments(task, case, CALL - len(task.function) - len(case.about))
         return f"{task.function}({shown}), {case.about}"
     steps = [step.about for step in case.steps[:last]]
     if last == 1:
@@ -115,9 +113,16 @@ def _show_call(task, case, last):
     return f"{task.function} {last} times in a row, {case.about}: {numbered}"
 
 
-def _show_arguments(task, case):
+def _show_arguments(task, case, room):
+    """The arguments in `room` characters: the longest one is cut first, the short ones stay."""
     pairs = zip(task.parameters, case.arguments, strict=True)
-    return ", ".join(f"{name}={_show_argument(value)}" for name, value in pairs)
+    texts = [f"{name}={_show_argument(value)}" for name, value in pairs]
+    longest = max(range(len(texts)), key=lambda place: len(texts[place]))
+    over = len(", ".join(texts)) - room
+    if over > 0:
+        texts[longest] = f"{texts[longest][: -over - 2]} …"
+    shown = ", ".join(texts)
+    return shown if len(shown) <= room else f"{shown[:room]} …"
 
 
 def _show_argument(value):
@@ -137,6 +142,8 @@ def _show_outcome(got, wanted, case, last, explained):
             text += f", and what is kept holds {' and '.join(got.holds)}"
     elif not wanted.error and type(got.value) is dict and type(wanted.value) is dict:
         text = _different_keys(got.value, wanted.value, case)
+        if 0 < _count_wrong(got.value, wanted.value) < len(got.value):
+            text += ", and the right value for the rest"
     else:
         text = report.show(got.value, case.labels)
     if not wanted.error and not _unchanged(got, wanted):
@@ -155,6 +162,10 @@ def _different_keys(value, other, case):
     missing = [report.show_key(key) for key in other if key not in value]
     text = report.show({key: value[key] for key in keys or value}, case.labels)
     return f"{text}, without {', '.join(missing)}" if missing else text
+
+
+def _count_wrong(value, other):
+    return sum(key not in other or not plain.same(value[key], other[key]) for key in value)
 
 
 def _show_steps(outcome, case, last):
@@ -256,6 +267,9 @@ def _error_advice(task, found, wanted):
     if _foreign_import(detail):
         modules = ", ".join(f"x3dhlab.{name}" for name in task.modules) or "no module"
         return _DELEGATED[0], _DELEGATED[1].format(modules=modules)
+    if advice.lacks_text(detail):
+        error = wanted.error if wanted is not None and wanted.error else "TheError"
+        return advice.NO_TEXT[0], advice.NO_TEXT[1].format(error=error)
     if wanted is not None and wanted.error and not advice.is_pythons(detail):
         return (
             f"The input was refused, for another reason than the task asks for: {wanted.error}.",

@@ -41,6 +41,7 @@ class TaskResult:
     why: str = ""
     mistake: str = ""
     feedback: Feedback = field(default_factory=Feedback)
+    hunt: int | None = None  # the seed of the bugs, where they were dealt
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ def _parts(feedback, most):
     found = []
     for label in ("called", "got", "expected", "likely", "cure", "read"):
         text = clean(getattr(feedback, label))
+        if label == "called":
+            text = _without_middle(text, most * (WIDTH - 12) - 35)
         if text:
             found += textwrap.wrap(
                 text,
@@ -140,6 +143,11 @@ def _parts(feedback, most):
                 placeholder=" …",
             )
     return found
+
+
+def _without_middle(text, room):
+    """The text in `room` characters; what is special about a call stands at one of its ends."""
+    return text if len(text) <= room else f"{text[: room - 83]} … {text[-80:]}"
 
 
 def _points(number):
@@ -158,7 +166,8 @@ def _text(report):
     for result in report.results:
         if result.file != file:
             file = result.file
-            found += [clean(file)]
+            dealt = {one.hunt for one in report.results if one.file == file} - {None}
+            found += [clean(file) + "".join(f" (hunt {seed})" for seed in dealt)]
         found += lines(result)
     found += [clean(problem) for problem in report.problems]
     if report.results:

@@ -10,21 +10,20 @@ from x3dhlab.widgets import FALLS, HOLDS, Choose, Experiment, Number, Outcome
 def score(passed: Sequence[Passed]) -> dict:
     """What the linker finds in this traffic, against the truth.
 
-    `chains` and `groups` count both; `right` counts groups of two or more that are one real chain;
+    `chains` and `groups` count both; `right` counts groups that are all that passed of one chain;
     `together` counts messages that it puts with another one; `missing` those it knows were lost.
     """
     messages = [message.data for message in passed]
-    found = [group for group in headers.linked(messages) if len(group) > 1]
-    whole = [[n for n, m in enumerate(passed) if m.chain == passed[g[0]].chain] for g in found]
-    clear = messages and messages[0][1:2] == b"\x03"
     groups = headers.linked(messages)
+    whole = [[n for n, m in enumerate(passed) if m.chain == passed[g[0]].chain] for g in groups]
+    clear = messages and messages[0][1:2] == b"\x03"
     missing = sum(len(headers.told(messages, group)["missing"]) for group in groups) if clear else 0
     return {
         "messages": len(passed),
         "chains": len({message.chain for message in passed}),
         "groups": len(groups),
-        "together": sum(map(len, found)),
-        "right": sum(group == real for group, real in zip(found, whole, strict=True)),
+        "together": sum(len(group) for group in groups if len(group) > 1),
+        "right": sum(group == real for group, real in zip(groups, whole, strict=True)),
         "missing": missing,
     }
 
@@ -43,7 +42,8 @@ def sort_the_traffic() -> Experiment:
         }
         if not found["together"]:
             return Outcome(HOLDS, "Every message lies alone.", facts)
-        return Outcome(FALLS, f"{found['right']} piles are whole chains.", facts)
+        sentence = f"{found['right']} of {found['groups']} piles are all that passed of one chain."
+        return Outcome(FALLS, sentence, facts)
 
     controls = [
         Choose("kind", "Headers travel", (CLEAR, HIDDEN, FIXED), CLEAR),

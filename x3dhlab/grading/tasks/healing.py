@@ -1,6 +1,7 @@
 """Tasks of lesson 11: which messages a stolen state opens, and what a restored state gives away."""
 
 import random
+from dataclasses import replace
 
 from x3dhlab.grading.task import Case, Hints, Mistake, Task
 from x3dhlab.grading.tasks import generic
@@ -97,13 +98,28 @@ _LAST = "newest[victim] + 2"
 _UNREAD = "sender != victim and not arrives"
 _TEST = "chains[number - 1] <= last and (number > after or unread)"
 
-_READABLE_MISTAKES = generic.variants(
+_KEPT = "Lesson 11, “A key that waits”"
+_OF_LOST_ONES = (
+    "kept keys forgotten",
+    "older chains forgotten",
+    "a lost answer before the theft",
+    "lost messages of the victim's own",
+)
+_NAMED = generic.variants(
     READABLE,
     (
         "no healing",
         "Everything after the theft falls. The thief is never shut out.",
         "A chain is closed to the copy when it holds neither private half: newest + 3 and later.",
         (_TEST, "number > after or unread"),
+    ),
+    (
+        "no healing, and kept keys forgotten",
+        "Everything after the theft falls, and nothing before it. The thief is never shut out, and "
+        "the keys that the phone kept for lost messages are forgotten.",
+        "Take the limit, newest + 2, from walk(messages[:after]). Add what was sent to the victim "
+        "before the theft and did not arrive.",
+        (_TEST, "number > after"),
     ),
     (
         "healed by the answer",
@@ -257,6 +273,9 @@ _READABLE_MISTAKES = generic.variants(
         ("found.append(number)", "found.append(sender)"),
     ),
 )
+_READABLE_MISTAKES = tuple(
+    replace(one, section=_KEPT) if one.name in _OF_LOST_ONES else one for one in _NAMED
+)
 
 _READABLE_TASK = Task(
     id="matrix.readable",
@@ -300,7 +319,7 @@ _READABLE_TASK = Task(
             READABLE.replace("walk(messages[:after])", "walk(messages)"),
             "The limit was taken from the state at the end, not from the state at the theft.",
             "walk(messages[:after]) gives what they had read at the theft.",
-            tell=r"newest\)? = walk\w*\(messages\)",
+            tell=r"newest\)? = walk\w*\(messages\)|walk\w*\(messages\)\[1\]",
         ),
     ),
 )
@@ -419,6 +438,24 @@ _ROLLBACK_MISTAKES = generic.variants(
         (f"({_NAME})", 'message["N"]'),
     ),
     (
+        "paired by number alone, the first known text",
+        "Two messages with one number were paired although their ratchet keys differ. Each chain "
+        "counts from 0.",
+        "The same key was used where DH and N are both equal; of its known texts take the longest.",
+        (f"keystreams[{_NAME}]", 'keystreams[message["N"]]'),
+        (f"({_NAME})", 'message["N"]'),
+        ("len(text) >= len(longest)", "not longest"),
+    ),
+    (
+        "paired by number alone, the last known text",
+        "Two messages with one number were paired although their ratchet keys differ. Each chain "
+        "counts from 0.",
+        "The same key was used where DH and N are both equal; of its known texts take the longest.",
+        (f"keystreams[{_NAME}]", 'keystreams[message["N"]]'),
+        (f"({_NAME})", 'message["N"]'),
+        ("if text is not None and len(text) >= len(longest)", "if text is not None"),
+    ),
+    (
         "paired by chain alone",
         "Two messages of one chain were paired although their numbers differ. Each number has its "
         "own key.",
@@ -522,6 +559,31 @@ _ROLLBACK_MISTAKES = generic.variants(
     ),
 )
 
+_NEIGHBOUR = """
+def rollback_xor(recorded, known):
+    texts = list(known)
+    for place in range(1, len(recorded)):
+        one, two = recorded[place - 1], recorded[place]
+        same = (one["DH"], one["N"]) == (two["DH"], two["N"])
+        if same and texts[place] is None and known[place - 1] is not None:
+            keystream = xor(one["sealed"], known[place - 1])
+            texts[place] = xor(two["sealed"][:-16], keystream)
+    return texts
+"""
+_NEIGHBOUR_MISTAKES = tuple(
+    Mistake(
+        name,
+        source,
+        "Only the message right before was used. The one with the same key may stand anywhere, "
+        "also later.",
+        "Collect the keystreams of all known texts first, then go through the messages again.",
+    )
+    for name, source in (
+        ("only the message before", _NEIGHBOUR),
+        ("only the message before, step by step", _NEIGHBOUR.replace("known[place", "texts[place")),
+    )
+)
+
 _ROLLBACK_TASK = Task(
     id="attack.rollback_xor",
     lesson="11",
@@ -556,6 +618,7 @@ _ROLLBACK_TASK = Task(
         generic.hex_for_bytes("rollback_xor", ROLLBACK),
         generic.changed_argument("rollback_xor", ROLLBACK, "arguments[1][:] = value"),
         *_ROLLBACK_MISTAKES,
+        *_NEIGHBOUR_MISTAKES,
     ),
 )
 
