@@ -292,3 +292,29 @@ def test_a_low_order_key_is_refused_whatever_the_private_key():
         with pytest.raises(LowOrderKey) as caught:
             primitives.dh(private, bytes(32))
         assert private.hex() not in str(caught.value) + repr(caught.value.data)
+
+
+# RFC 9106 §5.3
+
+
+def rfc_9106(**changed):
+    inputs = {
+        "salt": b"\x02" * 16,
+        "memory_kib": 32,
+        "passes": 3,
+        "lanes": 4,
+        "secret": b"\x03" * 8,
+        "associated_data": b"\x04" * 12,
+    }
+    return primitives.argon2id(b"\x01" * 32, **(inputs | changed)).hex()
+
+
+def test_argon2id_gives_the_tag_of_the_rfc():
+    tag = "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"
+    assert rfc_9106() == tag != rfc_9106(passes=4)
+
+
+def test_argon2id_refuses_a_cost_that_the_rfc_does_not_allow():
+    for changed in ({"passes": 0}, {"memory_kib": 8}, {"salt": b"short"}):
+        with pytest.raises(InvalidField):
+            rfc_9106(**changed)

@@ -17,6 +17,7 @@ import nacl.exceptions
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from x3dhlab.errors import (
@@ -265,6 +266,31 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
     tag = _hmac.digest(key, data, "sha256")
     announce("HMAC", [("key", key), ("data", data)], [("tag", tag)])
     return tag
+
+
+def argon2id(
+    password: bytes,
+    *,
+    salt: bytes,
+    memory_kib: int,
+    passes: int,
+    lanes: int,
+    length: int = 32,
+    secret: bytes | None = None,
+    associated_data: bytes | None = None,
+) -> bytes:
+    """Argon2id, RFC 9106: a key from a password, slow on purpose; `memory_kib` for each call.
+
+    Raises `InvalidField` for a cost that the RFC does not allow.
+    """
+    check_bytes(password, "password", step="RFC 9106 §3.1")
+    check_bytes(salt, "salt", step="RFC 9106 §3.1")
+    cost = {"iterations": passes, "lanes": lanes, "memory_cost": memory_kib}
+    try:
+        kdf = Argon2id(salt=salt, length=length, ad=associated_data, secret=secret, **cost)
+    except (TypeError, ValueError) as problem:
+        raise InvalidField(str(problem), step="RFC 9106 §3.1") from problem
+    return kdf.derive(password)
 
 
 def concat(*parts: bytes) -> bytes:

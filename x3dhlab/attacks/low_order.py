@@ -136,16 +136,18 @@ def refusals() -> dict[str, int]:
 # For the catalogue
 
 
-def same_with_and_without(public: bytes, filler: bytes = ZEROS) -> tuple[bytes, bytes]:
+def same_with_and_without(public: bytes, filler: bytes | None = ZEROS) -> tuple[bytes, bytes]:
     """A23: SK of a program that fills a missing DH4 with zeros, without an OPK and with this one.
 
-    Nobody checks for zero here. The server chooses `public`; Alice notes that an OPK was used.
+    Nobody checks for zero here. The server chooses `public`; Alice notes that an OPK was used. With
+    the filler None the program leaves the term out, as X3DH says.
     """
     bob = Cast(OPK_B=None)
     alice = bob.private("IK_A", "EK_A")
     terms = [ladder(alice[own], bob.public[peer]) for own, peer in list(PAIRS.values())[:1]]
     terms += [ladder(alice["EK_A"], bob.public[peer]) for peer in ("IK_B", "SPK_B")]
-    return derive((*terms, filler)), derive((*terms, ladder(alice["EK_A"], public)))
+    without = terms if filler is None else [*terms, filler]
+    return derive(tuple(without)), derive((*terms, ladder(alice["EK_A"], public)))
 
 
 def _filled() -> Result:

@@ -5,6 +5,7 @@ subject; lessons import from here.
 """
 
 from x3dhlab.scenes.chain import forge_a_message, show_thefts, steal_from_a_chain
+from x3dhlab.scenes.claims import claim_deck, fill_the_fourth, show_decided
 from x3dhlab.scenes.compromise import (
     Conversation,
     conversation,
@@ -97,11 +98,13 @@ __all__ = [
     "backend_times",
     "braid_run",
     "break_the_toy",
+    "claim_deck",
     "conversation",
     "conversation_matrix",
     "costs",
     "drain_the_pool",
     "failures",
+    "fill_the_fourth",
     "first_message_parts",
     "flip_a_bit",
     "flip_a_ciphertext_bit",
@@ -136,6 +139,7 @@ __all__ = [
     "show_compromise",
     "show_cost_of_a_theft",
     "show_costs",
+    "show_decided",
     "show_disorder",
     "show_failures",
     "show_handshake_sizes",

@@ -4,6 +4,7 @@ A widget shows; it never acts. Each one is a Python class with traits, one ES mo
 and a text and picture form that stays readable where no kernel runs.
 """
 
+from x3dhlab.widgets.claims import Card, ClaimDeck
 from x3dhlab.widgets.console import AttackConsole
 from x3dhlab.widgets.experiment import (
     FALLS,
@@ -33,8 +34,10 @@ __all__ = [
     "AttackConsole",
     "Block",
     "ByteInspector",
+    "Card",
     "Check",
     "Checked",
+    "ClaimDeck",
     "Choose",
     "CompromiseMatrix",
     "Experiment",

@@ -1,0 +1,176 @@
+"""A deck of claims: a verdict counts only together with a run that decides the claim."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import traitlets
+
+from x3dhlab import progress
+from x3dhlab.widgets import drawing
+from x3dhlab.widgets.base import View, module, style
+from x3dhlab.widgets.questions import record
+
+VERDICTS = {
+    "holds": "Agree: it holds",
+    "false": "Disagree: it is false",
+    "contradicts": "Contradict: the same design says otherwise elsewhere",
+    "depends": "It depends: true in one case, false in another",
+}
+_OPEN, _COUNTS = "open", "counts"
+SHOWN = 12  # cards in the still picture
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One claim. `runs` maps the name of each demonstration to its title; "" stands for no run.
+
+    `shown_by` is the name of the one that decides. `after` is the lesson that opens the card, or
+    an empty string.
+    """
+
+    id: str
+    claim: str
+    verdict: str
+    why: str
+    runs: dict[str, str]
+    shown_by: str = ""
+    after: str = ""
+
+
+class ClaimDeck(View):
+    """Cards to judge. `run(name)` carries out a demonstration and says what was seen.
+
+    A verdict counts when it is right and the demonstration chosen with it decides the claim. What
+    counted is kept in the progress file.
+    """
+
+    _esm = module("claims")
+    _css = style("claims")
+    title = traitlets.Unicode("").tag(sync=True)
+    cards = traitlets.List().tag(sync=True)
+    verdicts = traitlets.List().tag(sync=True)
+    outcomes = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, title: str, cards, run: Callable[[str], str]):
+        self._cards = {card.id: card for card in cards}
+        if len(self._cards) < len(cards) or not cards:
+            raise ValueError("a deck needs cards with different ids")
+        if any(card.verdict not in VERDICTS or card.shown_by not in card.runs for card in cards):
+            raise ValueError("every card needs a known verdict, and its demonstration among `runs`")
+        self._run = run
+        super().__init__(
+            title=title,
+            cards=[_public(card) for card in cards],
+            verdicts=[[name, words] for name, words in VERDICTS.items()],
+            outcomes={},
+        )
+        self.on_msg(self._on_message)
+        self._resume()
+
+    def judge(self, id: str, verdict: str, shown_by: str = "") -> bool:
+        """Run the demonstration, judge the card, record it. True if the verdict counts.
+
+        Raises `ValueError` for a card that is unknown or not open, and for an unknown choice.
+        """
+        card = self._cards.get(id)
+        if card is None or card.after:
+            raise ValueError(f"no open card has the id {id!r}")
+        if verdict not in VERDICTS or shown_by not in card.runs:
+            raise ValueError("choose one of the verdicts, and one of the demonstrations")
+        seen = self._run(shown_by) if shown_by else ""
+        fits, right = shown_by == card.shown_by, verdict == card.verdict
+        value = {"verdict": verdict, "shown_by": shown_by, "correct": fits and right}
+        problem = record("answer", _name(id), value)
+        self._tell(card, verdict, shown_by, seen=seen, problem=problem)
+        return fits and right
+
+    @property
+    def counted(self) -> list[str]:
+        """The ids of the cards that count."""
+        return [id for id, outcome in self.outcomes.items() if outcome["counts"]]
+
+    def _resume(self):
+        for card in self._cards.values():
+            value = None if card.after else progress.last("answer", _name(card.id))
+            if isinstance(value, dict) and value.get("correct") is True:
+                self._tell(card, card.verdict, card.shown_by, earlier=True)
+
+    def _tell(self, card, verdict, shown_by, *, seen="", earlier=False, problem=""):
+        fits, right = shown_by == card.shown_by, verdict == card.verdict
+        before = self.outcomes.get(card.id, {})
+        outcome = {
+            "verdict": verdict,
+            "shown_by": shown_by,
+            "seen": seen,
+            "counts": fits and right,
+            "said": _said(fits, right, shown_by, card),
+            "why": card.why if fits and right else "",
+            "earlier": earlier,
+            "attempt": before.get("attempt", 0) + 1,
+            "problem": problem,
+        }
+        self.outcomes = {**self.outcomes, card.id: outcome}
+
+    def _on_message(self, _, content, buffers):
+        if content.get("kind") == "judge":
+            id = content.get("id")
+            try:
+                self.judge(id, content.get("verdict"), content.get("shown_by"))
+            except Exception as problem:
+                before = self.outcomes.get(id, {"counts": False, "attempt": 0})
+                said = f"This does not count: {problem}."
+                told = {**before, "problem": said, "attempt": before["attempt"] + 1}
+                self.outcomes = {**self.outcomes, str(id): told}
+
+    def _state(self, card):
+        if card.after:
+            return f"opens after lesson {card.after}"
+        return _COUNTS if card.id in self.counted else _OPEN
+
+    def _status(self):
+        open_ = sum(not card.after for card in self._cards.values())
+        return f"{len(self.counted)} of {len(self._cards)} count, {open_} are open."
+
+    def _text(self):
+        lines = [f"Claims: {self.title}. {self._status()}"]
+        lines += [
+            f"  {card.id} ({self._state(card)}): {card.claim}" for card in self._cards.values()
+        ]
+        return "\n".join(lines)
+
+    def _svg(self):
+        y, body = 32, [drawing.text(20, 32, f"{self.title}. {self._status()}", "t b")]
+        cards = [card for card in self._cards.values() if not card.after][:SHOWN]
+        for card in cards:
+            y += 8
+            for number, line in enumerate(drawing.wrap(card.claim, 70)):
+                y += 20
+                if not number:
+                    body.append(drawing.text(20, y, card.id, "m s"))
+                body.append(drawing.text(70, y, line))
+        if len(cards) < len(self._cards):
+            y += 30
+            more = len(self._cards) - len(cards)
+            body.append(drawing.text(20, y, f"and {more} more cards", "m s"))
+        return drawing.document(640, y + 24, body, title=f"Claims: {self.title}")
+
+
+def _public(card):
+    """What the page may know: neither the verdict nor the demonstration that decides."""
+    runs = [[name, title] for name, title in card.runs.items()]
+    return {"id": card.id, "claim": card.claim, "runs": runs, "after": card.after}
+
+
+def _name(id):
+    return f"claim.{id}"
+
+
+def _said(fits, right, shown_by, card):
+    """What the run has to do with the claim."""
+    if fits and right:
+        return f"This counts. {VERDICTS[card.verdict].split(':')[0]}."
+    if fits:
+        return "This is to the point. Your verdict does not follow from it."
+    if not shown_by:
+        return "Something can run here, and words alone do not count."
+    return "It ran, and it does not decide this claim: whatever it shows, the claim may stand."
