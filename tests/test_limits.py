@@ -64,6 +64,7 @@ def test_a_refused_request_takes_no_token_of_either_bucket():
 def test_a_clock_that_goes_back_brings_no_token():
     events = [("Alice", "Bob", 100)] * 2 + [("Alice", "Bob", 0), ("Alice", "Bob", 100)]
     assert run(events, **SMALL) == [0, 0, 10, 10]
+    assert run([("Alice", "Bob", now) for now in (100, 0, 100)], **SMALL) == [0, 0, 10]
 
 
 events = some.lists(
