@@ -113,12 +113,11 @@ class Recording:
 
 def recording(one_time: int = 1, served=None) -> Recording:
     """Alice writes first. `served(network)` wraps what serves her, such as `SwapOneTime`."""
-    pair = friends(one_time=one_time)
-    if served:
-        pair.alice.transport = served(pair.network)
-    watched = _Watching(pair.alice.transport)
-    pair.alice.transport = watched
     with record() as trace:
+        pair = friends(one_time=one_time)
+        if served:
+            pair.alice.transport = served(pair.network)
+        pair.alice.transport = watched = _Watching(pair.alice.transport)
         data = pair.written()
     made = {"EK_A": trace.find("EK_A.private"), "DHs": trace.find("DHs.private", "Alice")}
     return Recording(pair, data, watched.bundle, made, trace)
