@@ -24,22 +24,16 @@ from pathlib import Path
 import nbformat
 
 from x3dhlab import course
+from x3dhlab.grading import deals
 from x3dhlab.grading.tasks import TASKS
 
-STUB = 'raise NotImplementedError("your code here")'
+STUB = deals.STUB
 LEFT_OUT = {"solution", "teaching"}
 KEPT_CELL_METADATA = ("tags", "jupyter")
 KEPT_OUTPUTS = ("text/plain", "text/html", "image/png", "image/svg+xml", "text/latex")
 CELL_SECONDS = 120
 
-METADATA = {
-    "kernelspec": {
-        "display_name": "Python 3 (ipykernel)",
-        "language": "python",
-        "name": "python3",
-    },
-    "language_info": {"name": "python"},
-}
+METADATA = course.METADATA
 
 _BEGIN = re.compile(r"^(\s*)### BEGIN SOLUTION(?::\s?(.*))?$")
 _END = re.compile(r"^\s*### END SOLUTION\s*$")

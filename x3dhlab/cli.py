@@ -99,6 +99,12 @@ def grade(
         bool, typer.Option("--resume", help="Go on with an interrupted class report.")
     ] = False,
     backend: Annotated[str, typer.Option(help="threading, loky, dask or ray.")] = "threading",
+    hunt: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N", help="Grade hunts as hunt N; NAME=N for one learner.", show_default=False
+        ),
+    ] = None,
     allow_unisolated: Annotated[
         bool, typer.Option("--allow-unisolated", help="Run answers even without a sandbox.")
     ] = False,
@@ -118,9 +124,24 @@ def grade(
         resume=resume,
         backend=backend,
         allow_unisolated=allow_unisolated,
+        hunts=hunt,
         **limits,
     )
     raise typer.Exit(code)
+
+
+@app.command()
+def hunt(
+    seed: Annotated[int, typer.Option(min=0, max=10**9, help="Another number, other bugs.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it.", show_default=False)
+    ] = None,
+):
+    """Write a bug hunt of lesson 15 as a notebook: each learner may get other bugs."""
+    from x3dhlab import course
+
+    path = course.write_hunt(seed, out or Path(f"15_hunt_{seed}.ipynb"))
+    print(f"Hunt {seed} is in {path}\nTo grade it: x3dhlab grade --hunt {seed} {path}")
 
 
 @app.command()

@@ -42,6 +42,16 @@ class CourseProblem(Refused):
     """A command cannot do its job: one sentence for the person who typed it."""
 
 
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"name": "python"},
+}
+
+
 # Where the course is, and in which order
 
 
@@ -361,6 +371,33 @@ def _writing_in(folder) -> Iterator[None]:
         ) from problem
     except OSError as problem:
         raise CourseProblem(f"Cannot write in {folder}: {problem.strerror}.") from problem
+
+
+# A hunt
+
+
+def write_hunt(seed: int, path: Path) -> Path:
+    """Write the notebook of a hunt. Raises `CourseProblem` where a file is already."""
+    from x3dhlab.grading import deals
+
+    cells = [
+        cell | {"source": source(cell).splitlines(keepends=True)}
+        for cell in deals.notebook_cells(seed)
+    ]
+    notebook = {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    path = Path(path)
+    if path.suffix != ".ipynb":
+        raise CourseProblem(f"{path} would be no notebook. Choose a name that ends in .ipynb.")
+    with _writing_in(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("xb") as stream:
+                stream.write(to_bytes(notebook))
+        except FileExistsError as problem:
+            raise CourseProblem(
+                f"{path} is there already, perhaps with answers. Choose another name with --out."
+            ) from problem
+    return path
 
 
 # One task

@@ -5,10 +5,10 @@ one (`worker`), which knows inputs only. `check` is for a cell, `grade` and `cli
 terminal and CI; all use one engine.
 """
 
-from x3dhlab.grading.cell import check, require
+from x3dhlab.grading.cell import check, hunt, require
 from x3dhlab.grading.engine import grade
 from x3dhlab.grading.hints import hint
 from x3dhlab.grading.report import Report, render
 from x3dhlab.grading.terminal import cli_grade
 
-__all__ = ["Report", "check", "cli_grade", "grade", "hint", "render", "require"]
+__all__ = ["Report", "check", "cli_grade", "grade", "hint", "hunt", "render", "require"]

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from x3dhlab.grading import engine
+from x3dhlab.grading import deals, engine
 from x3dhlab.grading.collect import Item
 from x3dhlab.grading.report import Report
 from x3dhlab.grading.runner import IsolationError, Submission
@@ -29,13 +29,17 @@ class BackendError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What decides a verdict, beside the submission itself. `timeout` is in seconds a call."""
+    """What decides a verdict, beside the submission itself. `timeout` is in seconds a call.
+
+    `hunts` are rules of `deals.enforced`.
+    """
 
     seed: int
     tasks: tuple[str, ...] = ()
     timeout: float = engine.SECONDS
     rounds: int = 1
     allow_unisolated: bool = False
+    hunts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ def _report(item, settings):
         settings.allow_unisolated,
         settings.rounds,
         item.beside,
+        deals.enforced(settings.hunts, item.learner),
     )
 
 

@@ -1,24 +1,26 @@
 """The check inside a notebook: the same worker and the same verdicts, for one's own work."""
 
+import functools
 import inspect
 import sys
 import textwrap
 
 from x3dhlab import progress
-from x3dhlab.grading import engine, report
+from x3dhlab.grading import engine, hints, report
 from x3dhlab.grading.runner import Submission
 from x3dhlab.grading.tasks import TASKS
+from x3dhlab.grading.tasks import hunt as dealing
 
 
-def check(task_id: str, function=None) -> None:
+def check(task_id: str, function=None, *, tasks=TASKS) -> None:
     """Judge `function` as the answer to a task and print what was found; it never raises.
 
     The function's source and what it needs are gathered from the notebook's history, or from
     its module in plain Python, and run in a separate process.
     """
-    task = TASKS.get(task_id)
+    task = tasks.get(task_id)
     if task is None:
-        print(f"There is no task {task_id!r}. The tasks are: {', '.join(TASKS)}.")
+        print(f"There is no task {task_id!r}. The tasks are: {', '.join(tasks)}.")
         return
     if function is not None and not callable(function):
         print(
@@ -32,6 +34,12 @@ def check(task_id: str, function=None) -> None:
         return
     print("\n".join(report.lines(result)))
     _record(task, result)
+
+
+def hunt(seed: int):
+    """`check` and `hint` for the bugs that this seed deals. The grader reads the seed here, too."""
+    tasks = dealing.deal(seed)
+    return functools.partial(check, tasks=tasks), functools.partial(hints.hint, tasks=tasks)
 
 
 def require(task_id: str, function) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from x3dhlab import __version__
 from x3dhlab.grading.batch import Graded, Settings
 from x3dhlab.grading.report import Feedback, Report, TaskResult, clean
-from x3dhlab.grading.tasks import TASKS
+from x3dhlab.grading.tasks import TASKS, hunt, variants
 
 JOURNAL = "journal.jsonl"
 FILES = ("marks.csv", "answers.csv", "class.json", "class.html")
@@ -34,7 +34,7 @@ def course_digest() -> str:
     """A fingerprint of all tasks: another course gives other verdicts."""
     text = [
         [task.id, task.given, task.reference, [[m.name, m.source, m.tell] for m in task.mistakes]]
-        for task in TASKS.values()
+        for task in [*TASKS.values(), *hunt.FINDS.values(), *hunt.CURES.values()]
     ]
     return hashlib.sha256(json.dumps([__version__, text]).encode()).hexdigest()[:16]
 
@@ -103,7 +103,7 @@ def settings_of(folder: Path) -> Settings:
             "Leave out --resume to begin anew."
         )
     known = head["settings"]
-    return Settings(**known | {"tasks": tuple(known["tasks"])})
+    return Settings(**known | {name: tuple(known[name]) for name in ("tasks", "hunts")})
 
 
 def _lines(path):
@@ -142,6 +142,7 @@ class Best:
     passed: bool
     mistake: str
     file: str
+    hunt: int | None = None
 
 
 @dataclass(slots=True)
@@ -157,6 +158,12 @@ class Learner:
     def points(self) -> int:
         """The points of the best answers."""
         return sum(best.points for best in self.answers.values())
+
+    @property
+    def hunts(self) -> str:
+        """The seeds of the hunts that were graded, "" without any."""
+        seeds = {best.hunt for best in self.answers.values()} - {None}
+        return " ".join(map(str, sorted(seeds)))
 
 
 @dataclass(slots=True)
@@ -192,10 +199,15 @@ class Summary:
         found = []
         for task in self.tasks:
             answered = sum(task in learner.answers for learner in self.learners.values())
-            names = {mistake.name for mistake in TASKS[task].mistakes}
+            names = {mistake.name for mistake in _mistakes(task)}
             counts = self.mistakes(task).items()
             found += [(task, name, n, answered) for name, n in counts if name in names]
         return sorted(found, key=lambda item: (-item[2] / item[3], item[:2]))
+
+
+def _mistakes(task):
+    """Every named mistake of a task, in all the forms in which it may have been dealt."""
+    return [mistake for each in variants(task) for mistake in each.mistakes]
 
 
 UNNAMED = "a wrong value without a name"
@@ -222,7 +234,9 @@ def summarise(results, seed: int) -> Summary:
 def _keep_best(answers, result):
     known = answers.get(result.task)
     if known is None or result.points >= known.points:
-        answers[result.task] = Best(result.points, result.passed, result.mistake, result.file)
+        answers[result.task] = Best(
+            result.points, result.passed, result.mistake, result.file, result.hunt
+        )
 
 
 # The forms
@@ -257,15 +271,20 @@ def _table(rows):
 
 
 def marks_csv(summary: Summary) -> str:
-    """One row a learner: points in all, then the points of each task; empty: not handed in."""
-    rows = [["learner", "points", "possible", *summary.tasks, "problems"]]
+    """One row a learner: points in all, then the points of each task; empty: not handed in.
+
+    A column with the seeds comes last where somebody was dealt a hunt.
+    """
+    hunts = ["hunt"] if any(learner.hunts for learner in summary.learners.values()) else []
+    rows = [["learner", "points", "possible", *summary.tasks, "problems", *hunts]]
     for learner in summary.learners.values():
         points = [
             learner.answers[task].points if task in learner.answers else ""
             for task in summary.tasks
         ]
         problems = " | ".join(learner.problems)
-        rows.append([learner.name, learner.points, summary.possible, *points, problems])
+        dealt = [learner.hunts for _ in hunts]
+        rows.append([learner.name, learner.points, summary.possible, *points, problems, *dealt])
     return _table(rows)
 
 
@@ -291,7 +310,8 @@ def as_json(summary: Summary) -> str:
         ],
         "tasks": {task: _task_facts(summary, task) for task in summary.tasks},
         "learners": [
-            asdict(learner) | {"points": learner.points} for learner in summary.learners.values()
+            asdict(learner) | {"points": learner.points, "hunts": learner.hunts}
+            for learner in summary.learners.values()
         ],
     }
     return json.dumps(body, indent=1) + "\n"
@@ -353,7 +373,7 @@ def _html_teach(summary):
         return
     yield "<ol>"
     for task, name, count, answered in found:
-        mistake = next(item for item in TASKS[task].mistakes if item.name == name)
+        mistake = next(item for item in _mistakes(task) if item.name == name)
         yield (
             f"<li><b>{_html(name)}</b> in <code>{_html(task)}</code>: "
             f"{count} of {answered} learners.<br>{_html(mistake.misconception)}<br>"
@@ -387,7 +407,7 @@ def _html_learners(summary):
     for learner in summary.learners.values():
         marks = "".join(_html_mark(learner.answers.get(task)) for task in summary.tasks)
         yield (
-            f"<tr><th scope='row'>{_html(learner.name)}</th>"
+            f"<tr><th scope='row'>{_html(learner.name)}{_html_hunts(learner)}</th>"
             f"<td class='number'>{learner.points} of {summary.possible}</td>{marks}</tr>"
         )
     yield "</table></div>"
@@ -396,6 +416,10 @@ def _html_learners(summary):
         yield "<h2>Files that could not be graded</h2><ul>"
         yield from (f"<li>{_html(text)}</li>" for text in problems)
         yield "</ul>"
+
+
+def _html_hunts(learner):
+    return f"<br>hunt {_html(learner.hunts)}" if learner.hunts else ""
 
 
 def _html_mark(best):

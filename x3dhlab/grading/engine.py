@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
-from x3dhlab.grading import collect, feedback, judge, report, runner
+from x3dhlab.grading import collect, deals, feedback, judge, report, runner
 from x3dhlab.grading.report import Report, TaskResult
 from x3dhlab.grading.runner import Submission
 from x3dhlab.grading.task import Task
@@ -21,12 +21,13 @@ def new_seed() -> int:
 
 
 def grade(
-    paths, tasks=None, seed=None, timeout=SECONDS, allow_unisolated=False, rounds=1
+    paths, tasks=None, seed=None, timeout=SECONDS, allow_unisolated=False, rounds=1, hunt=None
 ) -> Report:
     """Grade files (`.ipynb` or `.py`). `tasks` are ids; without them, the file tells.
 
     A file is graded for the tasks of the lesson whose number begins its name, else for those
-    whose function it defines. `timeout` is in seconds for one call. Raises `IsolationError`.
+    whose function it defines. `timeout` is in seconds for one call; `hunt` is the seed of the
+    bugs that count, whatever the file says. Raises `IsolationError`.
     """
     seed = new_seed() if seed is None else seed
     reports = []
@@ -37,26 +38,37 @@ def grade(
             reports.append(Report((), seed=seed, problems=(f"{path}: {problem}",)))
             continue
         submission = Submission(str(path), data)
-        reports.append(grade_one(submission, tasks, seed, timeout, allow_unisolated, rounds))
+        settings = tasks, seed, timeout, allow_unisolated, rounds
+        reports.append(grade_one(submission, *settings, hunt=hunt))
     return report.joined(reports, seed)
 
 
-def grade_one(submission, tasks, seed, timeout, allow_unisolated, rounds=1, beside=False) -> Report:
+def grade_one(
+    submission, tasks, seed, timeout, allow_unisolated, rounds=1, beside=False, hunt=None
+) -> Report:
     """Grade one submission; whatever is wrong with it becomes a problem of the report.
 
     `rounds` sets of inputs are made from the seeds `seed`, `seed` + 1 and so on, and one worker
-    answers them all. `beside`: a file without any answer is no problem. Raises `IsolationError`.
+    answers them all. `beside`: a file without any answer is no problem. `hunt` is the seed of the
+    bugs that count; None takes the one that the file names. Raises `IsolationError`.
     """
     try:
+        hunt = deals.seed_of(submission.data) if hunt is None else hunt
         named, only_defined = _tasks_of(Path(submission.name), tasks)
+        named = deals.replaced(named, hunt)
         seeds = range(seed, seed + rounds)
         found, means = judge_submission(
             submission, named, seeds, timeout, allow_unisolated, only_defined or beside
         )
-    except _GradeError as problem:
+    except (_GradeError, deals.HuntProblem) as problem:
         return Report((), seed=seed, problems=(f"{submission.name}: {problem}",))
+    found = [_with_hunt(result, hunt) for result in found]
     lost = () if found or beside else (f"{submission.name}: no task of the course is defined here",)
     return Report(tuple(found), runner.NAMES.get(means, ""), seed, lost)
+
+
+def _with_hunt(result, hunt):
+    return replace(result, hunt=hunt) if result.task.startswith("hunt.") else result
 
 
 class _GradeError(Exception):

@@ -8,11 +8,11 @@ RUNGS = ("nudge", "principle", "step")
 _taken: dict[str, int] = {}
 
 
-def hint(task_id: str) -> None:
+def hint(task_id: str, *, tasks=TASKS) -> None:
     """Print the next hint of a task; after the last one, the last one again."""
-    task = TASKS.get(task_id)
+    task = tasks.get(task_id)
     if task is None:
-        print(f"There is no task {clean(task_id)!r}. The tasks are: {', '.join(TASKS)}.")
+        print(f"There is no task {clean(task_id)!r}. The tasks are: {', '.join(tasks)}.")
         return
     rung = min(_taken.get(task_id, 0), len(RUNGS) - 1)
     _taken[task_id] = rung + 1

@@ -76,7 +76,8 @@ class Task:
     `reference` and the sources of `mistakes` stand on `given`, the cell that the exercise gives.
     `cases(seed)` makes the inputs; `explain(case, got)` says in one sentence how a wrong value
     differs, or returns an empty string. `withheld` keeps the right value out of the feedback, for
-    tasks with so few inputs that showing it would solve them.
+    tasks with so few inputs that showing it would solve them. `started` counts the lines of the
+    reference's body that the exercise gives, where a notebook is made from the task.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Task:
     explain: Callable | None = field(default=None, repr=False)
     withheld: bool = False
     witness: Witness | None = None
+    started: int = 0
 
     @property
     def function(self) -> str:

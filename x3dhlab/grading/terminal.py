@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from x3dhlab import progress
-from x3dhlab.grading import batch, classreport, collect, report
+from x3dhlab.grading import batch, classreport, collect, deals, report
 from x3dhlab.grading.engine import SECONDS, new_seed
 from x3dhlab.grading.runner import IsolationError
 from x3dhlab.grading.safe import neutral_place
 from x3dhlab.grading.tasks import TASKS
 
-_UNABLE = (IsolationError, batch.BackendError, classreport.JournalError)
+_UNABLE = (IsolationError, batch.BackendError, classreport.JournalError, deals.HuntProblem)
 
 
 def cli_grade(
@@ -27,19 +27,21 @@ def cli_grade(
     backend="threading",
     rounds=1,
     resume=False,
+    hunts=(),
 ) -> int:
     """Grade files, folders and archives, print the report, return the exit code 0, 1 or 2.
 
     `task` is an id or a list of ids; `jobs` run at a time (None: one for each processor);
-    `folder` receives a class report.
+    `folder` receives a class report; `hunts` are the seeds that count for hunts, "N" or "NAME=N".
     """
     wanted = tuple([task] if isinstance(task, str) else list(task or ()))
     complaint = _complaint(paths, wanted, format, timeout, folder, resume)
     if complaint:
         print(complaint, file=sys.stderr)
         return 2
-    settings = batch.Settings(seed, wanted, timeout, rounds, allow_unisolated)
+    settings = batch.Settings(seed, wanted, timeout, rounds, allow_unisolated, tuple(hunts or ()))
     try:
+        deals.enforced(settings.hunts, "")
         batch.expect_backend(backend)
         if folder is None:
             return _grade(paths, settings, format, jobs, backend)

@@ -326,7 +326,7 @@ def _low_order(arguments, secret, value):
     (refused,) = arguments
     if len(value) != 32:
         return "A public key has 32 bytes."
-    if value in refused:
+    if not broken.accepts(value, refused):
         return "The program refuses this key: it is on the list."
     if ladder(_ANY, value) == bytes(32):
         return ""
@@ -399,7 +399,10 @@ def _another_spelling(arguments, secret, value):
     if "ephemeral_key" in same or len(same) < 2:
         return "Another identity key or prekey makes another handshake."
     ours, theirs = (ladder(_ANY, item["ephemeral_key"]) for item in (message, value))
-    return "" if ours == theirs else "Bob derives another secret from this key: it is not the same."
+    if ours != theirs:
+        return "Bob derives another secret from this key: it is not the same."
+    refused = _refusal(broken.remember, broken.remember([], message), value)
+    return f"The program refuses this spelling ({refused})." if refused else ""
 
 
 def _forgotten(arguments, secret, value):
@@ -476,9 +479,9 @@ def _leaked(arguments, secret, value):
         return "This is the key that the sender was given."
     if key == reply["signed_prekey"]:
         return "This key is the same for all; everybody may have it."
-    if number not in secret["pool"] or secret["pool"][number] != key:
+    if secret["pool"].get(number) != key:
         return "No later sender gets this key under this number."
-    return ""
+    return "" if reply["one_time"].get(number) == key else "This key is not in the reply."
 
 
 BUGS = (

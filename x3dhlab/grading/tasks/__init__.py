@@ -18,6 +18,7 @@ from x3dhlab.grading.tasks import (
     defence,
     first_message,
     healing,
+    hunt,
     kdf,
     kem,
     keys,
@@ -49,6 +50,7 @@ _LESSONS = (
     server,
     defence,
     thefts,
+    hunt,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
@@ -56,3 +58,9 @@ TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesso
 def of_lesson(number: str) -> list[Task]:
     """The tasks of a lesson, "04"; an empty list when it has none."""
     return [task for task in TASKS.values() if task.lesson == number]
+
+
+def variants(name: str) -> list[Task]:
+    """A task in every form in which it can be dealt; most have one."""
+    dealt = [*hunt.FINDS.values(), *hunt.CURES.values()]
+    return [task for task in dealt if task.id == name] or [TASKS[name]]

@@ -35,6 +35,7 @@ SAME_TAG = find(
         "Keep more of the right bytes at the beginning, and the loop makes more steps.",
         f"{_LAST}: only the last byte is wrong.",
     ),
+    started=1,
     answer=f"def find(right):\n    {_FIRST}\n    {_LAST}\n    return [first, last]\n",
     cases=_tags,
     rows=(
@@ -101,6 +102,7 @@ NEW_VALUES = find(
         "There are only 601 possible starts. Try each, and compare what it makes with yours.",
         "if new_values(started, 2) == [first, second]: the start is found; make one value more.",
     ),
+    started=2,
     answer=(
         "def find(first, second, around):\n"
         "    for started in range(around - 300, around + 301):\n"

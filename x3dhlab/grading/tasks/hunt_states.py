@@ -3,6 +3,7 @@
 import hmac
 import json
 
+from x3dhlab.attacks.wild import broken
 from x3dhlab.grading.task import Case, Step
 from x3dhlab.grading.tasks import generic
 from x3dhlab.grading.tasks.hunting import cure, find
@@ -757,10 +758,8 @@ def _replies(rng):
             "signed_prekey": rng.randbytes(32),
             "one_time": keys,
         }
-        taken = min(keys)
-        reply = {**pool, "take": taken}
-        rest = {n: key for n, key in keys.items() if n != taken}
-        cases.append(Case((reply,), about, {"pool": rest}))
+        reply, rest = broken.take_one(pool)
+        cases.append(Case((reply,), about, {"pool": rest["one_time"]}))
     return cases
 
 

@@ -20,7 +20,7 @@ CURED = {3: 1, 4: 2, 6: 3, 7: 4, 9: 5, 11: 6}
 """Slot → number of its cure."""
 
 _BUGS = {bug.function: bug for bug in bank.BUGS}
-_FROM = re.compile(r"from ([\w.]+) import (\w+)")
+_FROM = re.compile(r"from ([\w.]+) import ([\w, ]+)")
 
 
 @functools.cache
@@ -37,23 +37,23 @@ def parts(function: str, module=broken) -> tuple[str, str, str]:
     names = (*_BUGS[function].with_helpers, function)
     found = {item.order: item for name in names for item in reader.gather(_source(module), name)[0]}
     items = [found[order] for order in sorted(found)]
-    imports = _imports([item.text for item in items if not item.function])
+    imports = joined_imports([item.text for item in items if not item.function])
     needed = [item.text for item in items if item.function not in ("", function)]
     (own,) = (item.text for item in items if item.function == function)
     return imports, "\n\n\n".join(needed), own
 
 
-def _imports(lines):
+def joined_imports(lines) -> str:
     """One line for each module, as a person would write them."""
     plain, grouped = [], {}
     for line in lines:
         match = _FROM.fullmatch(line)
         if match:
-            grouped.setdefault(match[1], []).append(match[2])
+            grouped.setdefault(match[1], set()).update(match[2].split(", "))
         else:
             plain.append(line)
     wide = [f"from {module} import {', '.join(sorted(n))}" for module, n in sorted(grouped.items())]
-    return "\n".join([*sorted(plain), *wide])
+    return "\n\n".join(filter(None, ("\n".join(sorted(plain)), "\n".join(wide))))
 
 
 def _joined(*texts):
@@ -67,8 +67,9 @@ def _named(source, old, new):
 def find(function, signature, statement, why, **rest) -> Task:
     """The task to show a bug.
 
-    `rest`: minutes, section, goal, hints, answer (a text that defines `find`), cases (of a random
-    generator), rows (wrong answers as rows of `generic.variants`, over the answer).
+    `rest`: minutes, section, goal, hints, answer (a text that defines `find`), started (lines of
+    the answer that the exercise gives), cases (of a random generator), rows (wrong answers as rows
+    of `generic.variants`, over the answer).
     """
     bug = _BUGS[function]
     name = f"find_{bug.slot:02}"
@@ -95,6 +96,7 @@ def find(function, signature, statement, why, **rest) -> Task:
         cases=_seeded(rest["cases"], f"{name} {function}"),
         mistakes=(*usual, *wrong),
         given=_joined(*parts(function)),
+        started=rest.get("started", 0),
         witness=Witness(rest["goal"], functools.partial(_objection, bug)),
     )
 
@@ -126,7 +128,7 @@ def cure(function, signature, statement, why, **rest) -> Task:
     uncured = Mistake(
         "the flaw is still there",
         _named(own, function, name) + "\n",
-        f"This does what the broken function does: {bug.flaw}.",
+        "This does what the broken function does.",
         "Take your witness of the task before, and follow it through your function line by line.",
     )
     usual = [generic.nothing_returned(name, reference)]
