@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_catalogue import NOTEBOOKS, NUMBERS
+from test_catalogue import ENTRIES, NOTEBOOKS, NUMBERS
 
 from x3dhlab import attacks, errors
 from x3dhlab.attacks.entry import POSITIONS
@@ -45,6 +45,12 @@ def test_the_lesson_of_an_attack_names_it(attack):
     if found:
         assert re.search(rf"\b{attack.number}\b", found[0].read_text(encoding="utf-8"))
         assert attack.number in NUMBERS
+
+
+def test_the_page_and_the_code_have_one_name_for_an_attack():
+    page = dict(entry.source.splitlines()[0][4:].split(" · ") for entry in ENTRIES)
+    code = {attack.number: attack.name for attack in CATALOGUE}
+    assert all(code[number] == page[number] for number in code if number in page)
 
 
 def test_a_refusal_is_named_by_its_class():

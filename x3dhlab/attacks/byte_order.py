@@ -108,7 +108,7 @@ def _one_order() -> Result:
 CATALOGUE = (
     Attack(
         "A58",
-        "Saved with the wrong byte order",
+        "A stored KEM state in the wrong byte order",
         "ID",
         "12",
         "One version writes a half-finished state, the next one reads it in another order.",

@@ -178,7 +178,7 @@ def _chunk_altered() -> entry.Result:
 CATALOGUE = (
     Attack(
         "A57",
-        "The post-quantum half, taken out",
+        "The quantum half taken out",
         "NI",
         "12",
         "The quantum header is not required, and not under the tag.",

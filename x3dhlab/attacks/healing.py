@@ -333,7 +333,7 @@ CATALOGUE = (
     ),
     Attack(
         "A55",
-        "Skipped keys that stay",
+        "Keys of messages that never came",
         "K",
         "11",
         "A message was lost, recorded, and its key is still kept when the state is stolen.",

@@ -424,7 +424,7 @@ CATALOGUE = (
     ),
     Attack(
         "A78",
-        "A target that is never reached",
+        "A refill that misses its target",
         "D",
         "03",
         "Refill 50 below 20, with a target of 100.",
@@ -436,7 +436,7 @@ CATALOGUE = (
     ),
     Attack(
         "A79",
-        "Numbers that collide",
+        "One table of numbers for everybody",
         "I",
         "03",
         "The number that a client counts is the key of the whole table.",
