@@ -38,13 +38,12 @@ def impersonate_to_bob(victim, stolen, bundle, ephemeral_private, text):
     dhs = [DH1, DH2, DH3]
     if bundle["one_time_prekey"] is not None:
         dhs.append(dh(ephemeral_private, bundle["one_time_prekey"]))
-    AD = associated_data(victim, bundle["identity_key"])
     return {
         "identity_key": victim,
         "ephemeral_key": public_key(ephemeral_private),
         "signed_prekey_id": number,
         "one_time_prekey_id": bundle["one_time_prekey_id"],
-        "sealed": seal(kdf(dhs), text, AD),
+        "sealed": seal(kdf(dhs), text, associated_data(victim, bundle["identity_key"])),
     }
 """
 
@@ -184,8 +183,8 @@ _IMPERSONATE_MISTAKES = generic.variants(
         "Zeros stand in for the missing DH4.",
         "Without a one-time prekey, leave DH4 out.",
         (
-            "    AD =",
-            "    else:\n        dhs.append(bytes(32))\n    AD =",
+            "    return {",
+            "    else:\n        dhs.append(bytes(32))\n    return {",
         ),
     ),
     (
@@ -204,13 +203,13 @@ _IMPERSONATE_MISTAKES = generic.variants(
         "the text not sealed",
         "The text stands in the message as it is.",
         "Seal it: seal(kdf(dhs), text, AD).",
-        ("seal(kdf(dhs), text, AD)", "text"),
+        (f"seal(kdf(dhs), text, {_AD})", "text"),
     ),
     (
         "sealed without AD",
         "The text was sealed with empty associated data. Bob opens it with both identity keys.",
         "Pass AD as the third value of `seal`.",
-        ("text, AD)", 'text, b"")'),
+        (f"text, {_AD})", 'text, b"")'),
     ),
 )
 
