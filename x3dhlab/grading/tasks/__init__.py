@@ -14,6 +14,7 @@ test_grading_tasks.py do the rest: no test is written for a task alone.
 
 from x3dhlab.grading.task import Task
 from x3dhlab.grading.tasks import (
+    audit,
     chain,
     defence,
     first_message,
@@ -51,6 +52,7 @@ _LESSONS = (
     defence,
     thefts,
     hunt,
+    audit,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
