@@ -317,11 +317,14 @@ class Scripted(Relay):
             self.inner.send(frame["from"], frame["to"], frame["data"])
 
     def collect(self, name):
-        return [
-            (frame["from"], frame["data"])
-            for sender, data in self.inner.collect(name)
-            for frame in self._frames("down", "message", sender, name, {"data": data})
-        ]
+        arrived = []
+        for sender, data in self.inner.collect(name):
+            for frame in self._frames("down", "message", sender, name, {"data": data}):
+                if frame["to"] == name:
+                    arrived.append((frame["from"], frame["data"]))
+                else:
+                    self.inner.send(frame["from"], frame["to"], frame["data"])
+        return arrived
 
     def _frames(self, direction, what, sender, recipient, facts):
         frame = {"what": what, "from": sender, "to": recipient, **facts}

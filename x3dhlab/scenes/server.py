@@ -212,10 +212,10 @@ def _thefts(world):
 
 def _stale(world):
     newest, known = world.bob.device.ring.current, world.alice.contacts.get("Bob")
-    if known and known.identity == world.bob.identity.public:
-        used = world.alice.device.sessions[known.identity][0].opening.signed_prekey_id
-        # After an alarm this is the old session.
-        if used != newest and world.run.read:
+    sessions = world.alice.device.sessions.get(known.identity, ()) if known else ()
+    if known and known.identity == world.bob.identity.public and sessions and world.run.read:
+        used = sessions[0].opening.signed_prekey_id
+        if sessions[0].identifier not in world.alice.device.accepted and used != newest:
             world.run.stale = f"Alice's session uses signed prekey {used}, Bob's newest is {newest}"
 
 
@@ -296,7 +296,7 @@ def keys_of(party: Party, one_time: int = 2) -> dict:
     return {"keys": {name: getattr(offer, name) for name in names}, "one_time": pairs[:one_time]}
 
 
-def watch(on_frame, state=None, *, between: bool = False) -> server.Scripted:
+def watch(on_frame, state=None, *, between: bool = False) -> None:
     """Alice writes to Bob, and Bob answers, over a server that does what `on_frame` says.
 
     Prints what they read. With `between` Mallory has two phones there, `front` and `back`: what one
@@ -315,7 +315,6 @@ def watch(on_frame, state=None, *, between: bool = False) -> server.Scripted:
         _says(people["Bob"], sender, YES)
         _pass_on(phones)
     _hears(people["Alice"])
-    return there
 
 
 def _says(writer, name, text):
