@@ -1,0 +1,1 @@
+"""A workshop: what an instructor has on the day, over the course as it stands."""
