@@ -57,6 +57,7 @@ def copy(task, other) -> str:
 
 # What an answer must write itself, where the package has it under another name.
 PACKAGE = {
+    "fingerprint.safety_number": ("fingerprint", "safety_number"),
     "keys.encode": ("wire", "encode_key"),
     "keys.check_signed_prekey": ("x3dh", "check_bundle"),
     "prekeys.make_batch": ("prekeys", "add_one_time"),
