@@ -81,6 +81,8 @@ def test_one_misread_digit_points_at_its_group(honest):
     assert verdict(honest, misread(digits, 7)) == (FALLS, [first])
     assert honest.outcome["differ"] == {first: [1]}
     assert "misread" in honest.outcome["sentence"]
+    assert verdict(honest, misread(digits, 31)) == (FALLS, [second])
+    assert honest.outcome["differ"] == {second: [0]}
     assert verdict(honest, misread(digits, 7, 59)) == (FALLS, sorted([first, second]))
     assert honest.outcome["differ"] == {first: [1], second: [5]}
 

@@ -9,17 +9,15 @@ X3DH signs Encode(SPK) alone, no date and no number, so an old signed prekey tha
 never seen looks fresh, and its age counts from the day it was first seen here. The server can also
 give an old key a new number; only the newest one seen is recognised then. Comparing safety numbers
 (`fingerprint`) settles the identity key, never the age of a prekey.
+
+Alarms have a price. The server chooses the name under which a message arrives, so it can raise one
+whenever it likes; it could as well deliver nothing. And a maximum age also refuses the honest owner
+whose phone was off for longer.
 """
 
 from dataclasses import dataclass, replace
 
-from x3dhlab.errors import (
-    Downgraded,
-    IdentityChanged,
-    IdentityMismatch,
-    StalePreKey,
-    expect,
-)
+from x3dhlab.errors import Downgraded, IdentityChanged, IdentityMismatch, StalePreKey, expect
 from x3dhlab.primitives import KEY_LENGTH, check_bytes
 from x3dhlab.wire import PreKeyBundle
 
@@ -104,19 +102,19 @@ def check_prekey(
 ) -> Contact:
     """X3DH §3.2: note the signed prekey of a bundle. Raises `StalePreKey`.
 
-    That is: its number is below one seen before (A5), it is the newest one under another number,
-    or it was first seen more than `max_age` seconds before `now`. Without `max_age` age is no
+    That is: its number is below one seen before (A5), number and key were not together before, or
+    it was first seen more than `max_age` seconds before `now`. Without `max_age` the age does not
     matter.
     """
     expect(contact, Contact, "contact", step="X3DH §3.2")
     expect(bundle, PreKeyBundle, "bundle", step="X3DH §3.2")
     number, key = bundle.signed_prekey_id, bundle.signed_prekey
-    same = (number == contact.signed_prekey_id, key == contact.signed_prekey)
+    same_number, same_key = number == contact.signed_prekey_id, key == contact.signed_prekey
     if number < contact.signed_prekey_id:
         raise _stale(f"signed prekey {contact.signed_prekey_id} was seen before", number)
-    if contact.signed_prekey is not None and same[0] != same[1]:
+    if contact.signed_prekey is not None and same_number != same_key:
         raise _stale("the number and the key were not together before", number)
-    if not all(same):
+    if not same_key:
         return replace(contact, signed_prekey_id=number, signed_prekey=key, seen=now)
     if max_age is not None and now - contact.seen > max_age:
         raise _stale(f"it was first seen {now - contact.seen} seconds ago", number)
