@@ -35,6 +35,7 @@ from x3dhlab.scenes.first_steps import (
 )
 from x3dhlab.scenes.headers import sort_the_traffic
 from x3dhlab.scenes.healing import show_cost_of_a_theft, stay_between, steal_a_state
+from x3dhlab.scenes.hunting import choose_nonces, guess_a_tag, recovered, show_steps
 from x3dhlab.scenes.hybrid import (
     handshake_sizes,
     handshake_times,
@@ -98,6 +99,7 @@ __all__ = [
     "backend_times",
     "braid_run",
     "break_the_toy",
+    "choose_nonces",
     "claim_deck",
     "conversation",
     "conversation_matrix",
@@ -110,6 +112,7 @@ __all__ = [
     "flip_a_ciphertext_bit",
     "flip_a_key_bit",
     "forge_a_message",
+    "guess_a_tag",
     "handshake_matrix",
     "handshake_sizes",
     "handshake_times",
@@ -128,6 +131,7 @@ __all__ = [
     "read_later",
     "record_now_read_later",
     "recording",
+    "recovered",
     "refill_rule",
     "refills",
     "rehearse",
@@ -153,6 +157,7 @@ __all__ = [
     "show_quantum_thefts",
     "show_refills",
     "show_sizes",
+    "show_steps",
     "show_thefts",
     "show_threats",
     "show_unnoticed",
