@@ -10,7 +10,7 @@ The parts, in chunks: header ‖ MAC 3, ek_vector 36, ct1 30, ct2 ‖ MAC 5.
 
 A chunk carries no MAC of its own. One false chunk spoils its part, and is found when the part is
 complete. So use this under an authenticated message, and drop the new state when that fails. Only
-who keeps the new state may say what is deleted by it: `discard`.
+who keeps the new state may say what is deleted by it, as `spqr.discard` does.
 
 Simplified: labels and encodings are this course's own, the code is `erasure`'s, and an epoch that
 stands still has no time limit. Unconfirmed: the flow is that of the specification's overview, §2.1;
@@ -26,15 +26,7 @@ from types import MappingProxyType
 
 from x3dhlab import erasure, kem
 from x3dhlab.errors import DecryptionFailed, InvalidField, UnknownEpoch, expect
-from x3dhlab.primitives import (
-    check_bytes,
-    concat,
-    forget,
-    hkdf,
-    hmac_sha256,
-    random_bytes,
-    split,
-)
+from x3dhlab.primitives import check_bytes, concat, hkdf, hmac_sha256, random_bytes, split
 from x3dhlab.wire import CT1, CT2, EK, EK_CT1_ACK, HEADER, NOTHING, BraidMessage
 
 INFO = b"x3dhlab ML-KEM Braid"
@@ -253,14 +245,6 @@ def take_ct2(state: State, kind: int) -> tuple[State, EpochKey | None]:
 def next_epoch(state: State, phase: Phase) -> State:
     """ML-KEM Braid §2, the end of an epoch: of all that was, the authenticator stays."""
     return State(phase, state.epoch + 1, state.auth_root, state.auth_mac)
-
-
-def discard(before: State, after: State) -> None:
-    """ML-KEM Braid §2, the end of an epoch: say what is deleted once `after` replaces `before`."""
-    if before.half is not None and after.half is None:
-        forget(before.half.m)
-    if before.private is not None and after.private is None:
-        forget(before.private)
 
 
 def _authenticate(state, key):

@@ -189,9 +189,15 @@ def drop_epochs(state: State, sending: int) -> State:
 
 def discard(before: State, after: State) -> None:
     """Double Ratchet §5, epochs: say what is deleted once `after` replaces `before`."""
-    braid.discard(before.scka, after.scka)
-    kept = {epoch for epoch, chains in after.chains.items() if chains.CKs}
-    forget(*[c.CKs for epoch, c in before.chains.items() if c.CKs and epoch not in kept])
+    kept = _ending(after)
+    forget(*(secret for place, secret in _ending(before).items() if place not in kept))
+
+
+def _ending(state):
+    """Where → secret, for what goes with an epoch: coins, private key, sending chains."""
+    held = {epoch: chains.CKs for epoch, chains in state.chains.items()}
+    held |= {"private": state.scka.private, "half": state.scka.half and state.scka.half.m}
+    return {place: secret for place, secret in held.items() if secret}
 
 
 def _with(state, epoch, chains):
