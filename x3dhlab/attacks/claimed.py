@@ -242,6 +242,19 @@ def overhead_of_e() -> Result:
     return Result(percent[5] > 1000 and percent[1000] == 106, "; ".join(told))
 
 
+def play(target: int, threshold: int, batch: int, days: list[int]) -> tuple[int, int]:
+    """(requests that got no key, lowest level after a day): the phone refills at a day's end."""
+    pool = lowest = target
+    unserved = 0
+    for requests in days:
+        unserved += max(0, requests - pool)
+        pool = max(0, pool - requests)
+        lowest = min(lowest, pool)
+        if pool < threshold:
+            pool += batch
+    return unserved, lowest
+
+
 def short_ids() -> Result:
     """600 devices draw numbers of 14 bits."""
     drawn = [int.from_bytes(random_bytes(2), "big") & 0x3FFF for _ in range(600)]

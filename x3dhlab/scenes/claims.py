@@ -181,8 +181,8 @@ def decided() -> dict[str, tuple[int, int]]:
 
 def show_decided() -> Picture:
     """The figure of `decided`."""
-    bars = "does not stand as it is", "a run shows it"
-    return plots.message_sizes(decided(), title="Claims of five designs", bars=bars)
+    title = "Claims that do not stand as they are, and those that a run shows"
+    return plots.message_sizes(decided(), title=title, bars=("fallen", "shown by a run"))
 
 
 # Design E's fourth term
@@ -203,6 +203,8 @@ def fill_the_fourth() -> Experiment:
             return Outcome(HOLDS, "Alice refuses: DH4 is zero.", {"one-time key": key})
         without, used = low_order.same_with_and_without(public, filler)
         facts = {"SK without": f"{without.hex()[:16]} …", "SK with": f"{used.hex()[:16]} …"}
+        if key in low_order.LOW_ORDER and without != used:
+            return Outcome(NOTE, "Another SK, but DH4 is zero: everybody knows it.", facts)
         if without == used:
             return Outcome(FALLS, "The one-time key changed nothing, and Alice notes it.", facts)
         return Outcome(HOLDS, "The one-time key makes another SK.", facts)

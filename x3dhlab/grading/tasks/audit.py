@@ -494,19 +494,6 @@ def pool_cases(seed: int) -> list[Case]:
     return [Case(tuple(rest), about) for about, *rest in rows]
 
 
-def play(target: int, threshold: int, batch: int, days: list[int]) -> tuple[int, int]:
-    """(requests that got no key, lowest level after a day): the phone looks at each day's end."""
-    pool = lowest = target
-    unserved = 0
-    for requests in days:
-        unserved += max(0, requests - pool)
-        pool = max(0, pool - requests)
-        lowest = min(lowest, pool)
-        if pool < threshold:
-            pool += batch
-    return unserved, lowest
-
-
 def _pool_objection(case, value):
     target, threshold, batch, most = case.arguments
     if value is None:
@@ -517,7 +504,7 @@ def _pool_objection(case, value):
         return "A day has more requests than the limit allows."
     if len(value) > 60:
         return "The list has more than 60 days."
-    unserved, lowest = play(target, threshold, batch, value)
+    unserved, lowest = claimed.play(target, threshold, batch, value)
     return "" if unserved else f"Everybody got a key. The lowest level was {lowest}."
 
 
