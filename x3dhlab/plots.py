@@ -280,13 +280,20 @@ def _in_words(rows, columns, broke, held, promises):
 
 
 def places(
-    rows: dict[str, list[str]], columns: list[str], *, title: str, marked="private", fill=BLUE
+    rows: dict[str, list[str]],
+    columns: list[str],
+    *,
+    title: str,
+    marked: str = "private",
+    fill: str = BLUE,
+    wide: float = 1.9,
 ) -> Picture:
     """A table of who holds what: one row a key, one column a place, a few words in each cell.
 
-    A cell that begins with the word `marked` is filled; an empty one shows a dash.
+    A cell that begins with the word `marked` is filled; an empty one shows a dash. `wide` is the
+    width of a column in inches.
     """
-    figure, axes = _figure(1.9 * len(columns) + 1.4, 0.52 * len(rows) + 0.9)
+    figure, axes = _figure(wide * len(columns) + 1.4, 0.52 * len(rows) + 0.9)
     for y, values in enumerate(rows.values()):
         for x, words in enumerate(values):
             secret = words.startswith(marked)

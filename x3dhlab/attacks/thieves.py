@@ -82,13 +82,19 @@ def read_first(data: bytes, bundle: PreKeyBundle, stolen: dict[str, bytes]) -> b
 
 
 def private_halves(pair: Friends, *names: str) -> dict[str, bytes]:
-    """Private halves by name, as a thief of exactly these finds them on the two phones."""
+    """Private halves by name, as a thief of exactly these finds them on the two phones.
+
+    `EK_A` and `DHs` are on no phone any more, and are passed over. Raises `ValueError` for a name
+    that is none.
+    """
     found = {}
     for letter, party in (("A", pair.alice), ("B", pair.bob)):
         ring = party.device.ring
         found[f"IK_{letter}"] = ring.identity.private
         found[f"SPK_{letter}"] = ring.signed[ring.current].pair.private
-    return {name: found[name] for name in names}
+    if unknown := set(names) - {*found, "EK_A", "DHs"}:
+        raise ValueError(f"no key is called {sorted(unknown)[0]!r}")
+    return {name: found[name] for name in names if name in found}
 
 
 # Five goals. Each takes the names of stolen keys, plays on new keys, and returns the text that was
@@ -137,8 +143,7 @@ def read_recorded(names, *, one_time: int = 1) -> bytes:
     run = recording(one_time)
     run.pair.deliver(run.data)
     made = {name: run.random[name] for name in names if name in run.random}
-    others = [name for name in names if name not in made]
-    return read_first(run.data, run.bundle, made | private_halves(run.pair, *others))
+    return read_first(run.data, run.bundle, made | private_halves(run.pair, *names))
 
 
 def read_next(names) -> bytes:

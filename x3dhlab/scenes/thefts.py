@@ -83,7 +83,8 @@ def _halves(place, private, public):
 def show_positions() -> Picture:
     """The figure of `positions`."""
     title = "What stands where: bytes found in one recorded first contact"
-    return plots.places(positions(), list(POSITIONS), title=title)
+    columns = [name.replace(", ", ",\n") for name in POSITIONS]
+    return plots.places(positions(), columns, title=title, wide=1.35)
 
 
 # Which key opens what
@@ -116,7 +117,8 @@ def theft_matrix(id: str = "theft-matrix") -> CompromiseMatrix:
 
     rows = [Heading(goal, _ABOUT[goal]) for goal in goals]
     columns = [Heading(name, f"private half of {name}") for name in THEFTS]
-    return CompromiseMatrix(id, "What does each stolen key open?", rows, columns, judge)
+    title = "What does each stolen key open?"
+    return CompromiseMatrix(id, title, rows, columns, judge, what="goal of the thief")
 
 
 # A28

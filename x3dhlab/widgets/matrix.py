@@ -38,10 +38,10 @@ class Truth:
 class CompromiseMatrix(View):
     """Predict which message falls to which theft, cell by cell; then `reveal`.
 
-    `rows` (messages) and `columns` (stolen things) are `Heading`s or strings. `judge(row, column)`
-    is handed in, takes two numbers from 0, returns a `Truth`, and runs at the reveal. `guesses`
-    has one list for each row, of `FALLS`, `HOLDS` or "". Predictions come back from the progress
-    file, locked or not.
+    `rows` (messages, or what else `what` says) and `columns` (stolen things) are `Heading`s or
+    strings. `judge(row, column)` is handed in, takes two numbers from 0, returns a `Truth`, and
+    runs at the reveal. `guesses` has one list for each row, of `FALLS`, `HOLDS` or "". Predictions
+    come back from the progress file, locked or not.
     """
 
     _esm = module("matrix")
@@ -50,13 +50,16 @@ class CompromiseMatrix(View):
     guesses = traitlets.List().tag(sync=True)
     outcome = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, id: str, title: str, rows, columns, judge: Callable[[int, int], Truth]):
+    def __init__(
+        self, id: str, title: str, rows, columns, judge: Callable[[int, int], Truth], what="message"
+    ):
         self._rows, self._columns = _headings(id, rows), _headings(id, columns)
         self._judge = judge
         super().__init__(
             asked={
                 "id": id,
                 "title": title,
+                "what": what,
                 "rows": [{"name": row.name, "detail": row.detail} for row in self._rows],
                 "columns": [{"name": c.name, "detail": c.detail} for c in self._columns],
             },

@@ -29,12 +29,12 @@ class Matrix {
   build() {
     const { title, rows, columns } = this.asked;
     this.kind = h("div", { class: "q-kind" });
-    this.hint = h("p", { class: "m-hint" }, "Who reads which message? Set every cell: a click, or arrows and Space. F sets “falls”, H sets “holds”.");
+    this.hint = h("p", { class: "m-hint" }, "What falls to which theft? Set every cell: a click, or arrows and Space. F sets “falls”, H sets “holds”.");
     this.cells = rows.map((row, r) => columns.map((column, c) => this.cell(r, c)));
     const head = h(
       "tr",
       {},
-      h("td", { class: "m-corner" }, h("span", {}, "stolen →"), h("span", {}, "message ↓")),
+      h("td", { class: "m-corner" }, h("span", {}, "stolen →"), h("span", {}, `${this.asked.what} ↓`)),
       ...columns.map((column) => h("th", { scope: "col", title: column.detail || null }, h("span", {}, column.name))),
     );
     const body = rows.map((row, r) =>
