@@ -108,6 +108,17 @@ def misread_a_digit(widget):
     widget.locator(".sn-group.wrong").wait_for()
 
 
+def tell_another_lie(widget):
+    widget.get_by_label("plays Bob for Alice").uncheck()
+    widget.get_by_label("exchanges Bob's signed prekey").check()
+    widget.locator(".e-outcome.holds", has_text="BadSignature").wait_for()
+
+
+def read_later(widget):
+    widget.get_by_label("check signatures").uncheck()
+    widget.locator(".c-table", has_text="after a theft of IK_B").wait_for()
+
+
 def lock_a_prediction(widget):
     widget.locator(".q-option input").first.check()
     widget.locator(".q-level input").first.check()
@@ -144,6 +155,16 @@ def write_an_answer(widget):
     widget.get_by_role("button", name="Save, and open").click()
     widget.locator("[data-point] input").first.check()
     widget.locator(".z-points").wait_for()
+
+
+def judge(verdict, run, outcome):
+    def act(widget):
+        widget.locator(f'.q-option input[value="{verdict}"]').check()
+        widget.locator(f'.q-option input[value="{run}"]').check()
+        widget.get_by_role("button", name="Run it").click()
+        widget.locator(f".q-verdict.{outcome}").wait_for()
+
+    return act
 
 
 # Words of the text forms
@@ -197,6 +218,17 @@ def of_the_safety_number(text):
     return [title.split(": ")[1], *(group for half in halves for group in half.split()[:6])]
 
 
+def of_the_deck(text):
+    claims = re.findall(r"\(open\): (.+)$", text, flags=re.M)
+    return [re.search(r"\d+ of \d+ count", text)[0], claims[0]]
+
+
+def of_the_console(text):
+    before, mark, after = re.split(r"^([✓✗·]) ", text, maxsplit=1, flags=re.M)
+    labels = [line.strip() for line in before.split("\n")[1:-1] if "lies from" not in line]
+    return [*labels, after.split("\n")[0], *re.findall("“[^”]+”", after)]
+
+
 def of_the_workbench(text):
     findings = re.findall(r"^[✓✗] .+?: (.+)$", text, flags=re.M)
     blocks = re.search(r"key material: (.+) \(", text)[1].split(" ‖ ")
@@ -242,6 +274,12 @@ CASES = {
         {"scanned": scan_the_other_phone, "misread": misread_a_digit},
         of_the_safety_number,
     ),
+    "console": Case(
+        widgets.AttackConsole,
+        ".x3dh-console",
+        {"stopped": tell_another_lie, "later": read_later},
+        of_the_console,
+    ),
     "experiment": Case(
         widgets.Experiment, ".x3dh-experiment", {"undamaged": undamaged}, of_an_experiment
     ),
@@ -274,6 +312,12 @@ CASES = {
         ".x3dh-question[aria-label^='In your own words']",
         {"written": write_an_answer},
         of_a_question,
+    ),
+    "claims": Case(
+        widgets.ClaimDeck,
+        ".x3dh-question[aria-label^='Claims']",
+        {"beside": judge("holds", "pool", "wrong"), "counts": judge("holds", "sizes", "right")},
+        of_the_deck,
     ),
 }
 each = pytest.mark.parametrize("name", CASES)
