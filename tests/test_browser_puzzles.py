@@ -199,6 +199,7 @@ def test_answers_come_back_after_a_second_run(opened):
     free.locator("textarea").fill("Because both phones have made new keys.")
     free.get_by_role("button").click()
     free.locator(".z-model").wait_for()
+    free.get_by_role("status").filter(has_text="The model answer is open below.").wait_for()
     browser.run_all(page)
     page.locator(".q-feedback", has_text="You answered this earlier.").wait_for()
     assert words(page.locator(".x3dh-question").first, ".z-words") == ["derive", "fetch", "check"]

@@ -11,7 +11,7 @@ pytestmark = [
 CELLS = (
     "from x3dhlab.widgets import Check, Experiment, Quiz, Option, Outcome",
     *(
-        f"Quiz('t.{name}', 'Which one, {name}?', [Option('this', True, 'Yes.'), "
+        f"Quiz('t.{name}', 'Which one, `{name}`?', [Option('this', True, 'Yes.'), "
         "Option('that', why='No.', cell='Some heading')])"
         for name in ("first", "second")
     ),
@@ -37,6 +37,11 @@ def test_an_answer_to_one_question_leaves_the_other_alone(page):
     second.check()
     assert first.is_checked() and second.is_checked()
     assert first.get_attribute("name") != second.get_attribute("name")
+
+
+def test_the_name_of_a_question_has_no_marks_of_code(page):
+    names = [root.get_attribute("aria-label") for root in page.locator(".x3dh-question").all()]
+    assert names == ["Question: Which one, first?", "Question: Which one, second?"]
 
 
 def test_escape_leads_from_a_widget_back_to_its_cell(page):

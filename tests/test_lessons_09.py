@@ -174,6 +174,16 @@ def test_the_theft_is_run_again_at_every_change():
     assert "no key" in experiment.outcome["sentence"]
 
 
+def test_the_experiment_says_which_keys_a_phone_kept():
+    experiment = scenes.steal_from_a_chain()
+    experiment.set(kept=True, after=3)
+    kept = dict(experiment.outcome["facts"])["keys that the thief has"]
+    assert kept == "7: 4 chain keys, 3 message keys"
+    experiment.set(rule=chains.COUNTER)
+    kept = dict(experiment.outcome["facts"])["keys that the thief has"]
+    assert kept == "4: 1 chain key, 3 message keys"
+
+
 def test_the_experiment_says_why_a_message_before_the_theft_falls():
     experiment = scenes.steal_from_a_chain()
     assert "why before it" not in dict(experiment.outcome["facts"])

@@ -147,10 +147,25 @@ def test_each_rule_of_the_experiment_stops_what_the_network_does(network, rule, 
     assert experiment.outcome["verdict"] == "falls"
 
 
-def test_the_experiment_says_what_an_order_must_look_like():
+@pytest.mark.parametrize("order", ["A C", "hello", "A,A", "A-1", "A+", ""])
+def test_the_experiment_says_what_an_order_must_look_like(order):
     experiment = scenes.your_ratchet()
-    experiment.set(order="A C")
+    experiment.set(order=order)
     assert "write A or B, or" in experiment.outcome["sentence"]
+
+
+def test_the_experiment_says_why_a_refused_change_costs_the_late_message():
+    experiment = scenes.your_ratchet()
+    experiment.set(network="sets PN to 0", header=True)
+    assert "why the late one fails too" in dict(experiment.outcome["facts"])
+    experiment.set(changes="after it has opened")
+    assert "why the late one fails too" not in dict(experiment.outcome["facts"])
+
+
+def test_one_chain_is_not_called_chains():
+    experiment = scenes.write_a_conversation()
+    experiment.set(script="A A")
+    assert experiment.outcome["sentence"] == "2 messages, 1 chain, 1 root key."
 
 
 def test_a_forged_turn_destroys_a_session_that_changes_first():

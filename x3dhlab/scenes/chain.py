@@ -31,7 +31,7 @@ def steal_from_a_chain() -> Experiment:
         past = [n for n in opened if n <= after and n != own]
         later = [n for n in opened if n > after]
         facts = {
-            "keys that the thief has": len(stolen),
+            "keys that the thief has": _counted(sent, stolen),
             "before the theft he reads": _listed(past),
             "after it he reads": _listed(later),
         }
@@ -55,6 +55,19 @@ def steal_from_a_chain() -> Experiment:
         ],
         run,
     )
+
+
+def _counted(sent, stolen):
+    """How many keys, of which kind. A rule may use one key for both; it counts as a chain key."""
+    chain = len(set(stolen) & set(sent.chain))
+    others = len(set(stolen)) - chain
+    if not chain or not others:
+        return str(chain + others)
+    return f"{chain + others}: {_plural(chain, 'chain key')}, {_plural(others, 'message key')}"
+
+
+def _plural(count, what):
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _listed(numbers):

@@ -1,6 +1,7 @@
 """Lesson 10: the keys of a conversation as a tree, and ratchets with chosen rules."""
 
 import functools
+import re
 
 from x3dhlab import plots
 from x3dhlab.attacks import ratchets
@@ -57,7 +58,8 @@ def write_a_conversation() -> Experiment:
             state = made.states[sender, number]
             header = f"{keys[number]}, PN {state.PN}, N {state.Ns - 1}"
             facts[f"{number}. {sender} writes{' (lost)' * lost}"] = header
-        sentence = f"{len(made.lines)} messages, {len(found)} chains, {len(found)} root keys."
+        counted = (len(made.lines), "message"), (len(found), "chain"), (len(found), "root key")
+        sentence = ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in counted) + "."
         return Outcome("note", sentence, facts)
 
     label = "Who writes (a small letter: lost on the way)"
@@ -69,10 +71,10 @@ _BEFORE, _AFTER = "before the message has opened", "after it has opened"
 
 def _order(text):
     """`A+2 B A` as (sender, delay) pairs."""
-    pairs = [(word[0].upper(), int(word[1:] or 0)) for word in text.split()]
-    if not pairs or any(sender not in "AB" or delay < 0 for sender, delay in pairs):
+    words = [re.fullmatch(r"([AB])(?:\+([0-9]+))?", word.upper()) for word in text.split()]
+    if not words or None in words:
         raise ValueError("write A or B, or such as A+2: it arrives after the next two")
-    return pairs
+    return [(word[1], int(word[2] or 0)) for word in words]
 
 
 def _late(make, order):
@@ -99,8 +101,10 @@ def _forged(make, order):
 def _changed(make, order):
     opened, late = ratchets.shorter_chain(make)
     facts = {"the changed message": opened, "the late message before it": late}
-    words = "The change shows.", "The change does not show, and a message is lost."
-    return opened != "new chain", *words, facts
+    shows = opened != "new chain"
+    if shows and late != "late":
+        facts["why the late one fails too"] = "the refused message had changed the state"
+    return shows, "The change shows.", "The change does not show, and a message is lost.", facts
 
 
 def _claimed(make, order):

@@ -483,6 +483,7 @@ _ENCRYPT = Task(
 
 # ratchet.skip
 
+_GAP = "Lesson 10, “A gap”; Double Ratchet §3.5"
 SKIP = """
 def skip(state, until):
     if state["CKr"] is None:
@@ -533,12 +534,36 @@ def _listed(numbers):
     return f"number {', '.join(map(str, numbers))}" if numbers else "no number"
 
 
+# What `while Nr <= until` does: the loop and the counter both go one too far.
+_TOO_FAR = (
+    ('range(state["Nr"], until)', 'range(state["Nr"], until + 1)'),
+    ('max(until, state["Nr"])', 'max(until + 1, state["Nr"])'),
+)
+_UNLESS_MISSING = (
+    'state["CKr"] is None:',
+    'state["CKr"] is None or until <= state["Nr"]:',
+)
 _SKIP_ROWS = (
     (
         "one key too many",
         "The key of message `until` is kept too. That message is here: its key is used next.",
         "Keep the keys up to until - 1: range(Nr, until).",
         ('range(state["Nr"], until)', 'range(state["Nr"], until + 1)'),
+    ),
+    (
+        "one step too many",
+        "The loop goes on to `until` itself, with <= for <: it takes the key of the message that "
+        "is here, and chain and Nr stand one too far.",
+        "Stop before `until`: while Nr < until, or range(Nr, until).",
+        *_TOO_FAR,
+    ),
+    (
+        "one step too many in a gap",
+        "Where something is missing, the loop goes on to `until` itself, with <= for <: chain and "
+        "Nr stand one too far.",
+        "Stop before `until`: while Nr < until, or range(Nr, until).",
+        *_TOO_FAR,
+        _UNLESS_MISSING,
     ),
     (
         "one key too few",
@@ -701,6 +726,24 @@ def bounded_skip_cases(seed: int) -> list[Case]:
     return [Case((*values,), about) for *values, about in rows]
 
 
+def _own_skip_too_far(answer):
+    """The answer is right, and calls a `skip` of the learner's that steps once too often."""
+    known = (
+        "Your `skip` goes on to `until` itself, and so past the key of the message that is here.",
+        "Mend ratchet.skip first: while Nr < until, not <=.",
+        _GAP,
+    )
+    far = generic.replaced(SKIP, *_TOO_FAR)
+    return (
+        Mistake("skip makes one step too many", far + answer, *known),
+        Mistake(
+            "skip makes one step too many in a gap",
+            generic.replaced(far, _UNLESS_MISSING) + answer,
+            *known,
+        ),
+    )
+
+
 _BOUNDED_MISTAKES = generic.variants(
     BOUNDED,
     (
@@ -787,9 +830,7 @@ _BOUNDED_MISTAKES = generic.variants(
     ),
 )
 
-_SHARING = generic.replaced(
-    SKIP, ('state["CKr"] is None:', 'state["CKr"] is None or until <= state["Nr"]:')
-)
+_SHARING = generic.replaced(SKIP, _UNLESS_MISSING)
 _POPPED = (
     '    kept = list(after["MKSKIPPED"].items())[surplus:]\n'
     '    return after | {"MKSKIPPED": dict(kept)}\n',
@@ -834,6 +875,7 @@ _BOUNDED_SKIP = Task(
             "missing, the state that skip returns shares that dict.",
             "Make a new dict of the keys that stay; take none out of the one that is there.",
         ),
+        *_own_skip_too_far(BOUNDED),
         *_BOUNDED_MISTAKES,
     ),
 )
@@ -999,9 +1041,19 @@ def decrypt_cases(seed: int) -> list[Case]:
 
 _STATE = 'state or begin(bob, message["handshake"])'
 _AGAIN = "Lesson 10, “The second message”; X3DH §3.3"
-_GAP = "Lesson 10, “A gap”; Double Ratchet §3.5"
 _FORGED = "Lesson 10, “Before it has opened”; Double Ratchet §3.5"
 _TAG = "Lesson 10, “A header that nobody protects”; Double Ratchet §3.4"
+
+
+# Two mistakes look like a faulty `skip` of the learner's own; the text tells them apart.
+_TELLS = {
+    "no keys for a gap": r"\A(?![\s\S]*skip\w*\([\s\S]*skip\w*\()",
+    "header outside the associated data": r"\A(?![\s\S]*bind\w*\()",
+}
+
+
+def _told(mistakes):
+    return tuple(replace(mistake, tell=_TELLS.get(mistake.name, "")) for mistake in mistakes)
 
 
 def _placed(section, mistakes):
@@ -1020,6 +1072,23 @@ _REPEATED = generic.variants(
             'state = begin(bob, message["handshake"]) if message["handshake"] else state',
         ),
         ("    kept =", '    if state is None:\n        raise NoSession("none")\n    kept ='),
+    ),
+    (
+        "re-runs the handshake, and has no state without one",
+        "Every message that carries the handshake starts a new session, and the old one is gone. "
+        "A first message without a handshake finds None as state.",
+        'Call begin only when there is no state: state or begin(bob, message["handshake"]).',
+        (
+            f"state = {_STATE}",
+            'state = begin(bob, message["handshake"]) if message["handshake"] else state',
+        ),
+    ),
+    (
+        "the handshake for every message",
+        "Every message runs the handshake, also those that carry none. The session is lost each "
+        "time.",
+        'Call begin only when there is no state: state or begin(bob, message["handshake"]).',
+        (_STATE, 'begin(bob, message["handshake"])'),
     ),
 )
 
@@ -1105,6 +1174,16 @@ _GAPS = generic.variants(
         "The state holds keys of messages that were read. A thief of the phone opens them.",
         "Put the chain and the counter into the state, and no used key.",
         (_STEP_ON, _STEP_ON.replace("+ 1}", '+ 1, name(header["DH"], 0): message_key}')),
+    ),
+)
+
+_UNBOUND = generic.variants(
+    DECRYPT,
+    (
+        "header outside the associated data",
+        "The header is left out of the associated data. Genuine messages do not open.",
+        'Open with bind(bob["AD"], encode(header)).',
+        ('bind(bob["AD"], encode(header))', 'bob["AD"]'),
     ),
 )
 
@@ -1195,20 +1274,10 @@ _DECRYPT = Task(
         generic.nothing_returned("decrypt", DECRYPT),
         generic.hex_for_bytes("decrypt", DECRYPT),
         *_placed(_AGAIN, _REPEATED),
-        *_placed(_GAP, _GAPS),
+        *_own_skip_too_far(DECRYPT),
+        *_placed(_GAP, _told(_GAPS)),
         *_placed(_FORGED, _STATES),
-        *_placed(
-            _TAG,
-            generic.variants(
-                DECRYPT,
-                (
-                    "header outside the associated data",
-                    "The header is left out of the associated data. Genuine messages do not open.",
-                    'Open with bind(bob["AD"], encode(header)).',
-                    ('bind(bob["AD"], encode(header))', 'bob["AD"]'),
-                ),
-            ),
-        ),
+        *_placed(_TAG, _told(_UNBOUND)),
         *generic.variants(
             DECRYPT,
             (

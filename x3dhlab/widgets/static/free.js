@@ -55,7 +55,8 @@ function render({ model, el }) {
     if (document.activeElement !== field) field.value = outcome.text;
     ticked = [...outcome.ticked];
     ready();
-    live.textContent = outcome.earlier ? "You wrote this earlier." : outcome.problem ? "" : "Saved.";
+    const said = outcome.earlier ? "You wrote this earlier." : outcome.problem ? "" : "Saved.";
+    live.textContent = `${said} The model answer is open below.`.trim();
     fill(
       below,
       h("div", { class: "z-model" }, h("div", { class: "q-kind" }, "A model answer"), h("p", {}, ...rich(outcome.model))),

@@ -43,7 +43,8 @@ function rootOf(el, kind, label) {
     class: `x3dh x3dh-${kind}`,
     role: "group",
     "data-lm-suppress-shortcuts": "true",
-    "aria-label": label,
+    // A name is read as it stands: without the marks of code.
+    "aria-label": label.replaceAll("`", ""),
   });
   window.x3dhWidgets = (window.x3dhWidgets || 0) + 1;
   root.dataset.number = String(window.x3dhWidgets);
