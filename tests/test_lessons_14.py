@@ -166,6 +166,9 @@ def test_deleting_ends_it_and_rotating_does_not():
     pair.bob.rotate(now=1)
     _, data = thieves.write_as(pair.alice.identity.public, bare, stolen)
     assert pair.deliver(data) == thieves.LIE and pair.bob.alarms == []
+    pair.bob.send("Alice", b"for whoever wrote last")
+    with pytest.raises(DecryptionFailed):
+        targets.opened(pair.alice)
     pair.bob.retire(before=1)
     _, data = thieves.write_as(pair.alice.identity.public, bare, stolen)
     with pytest.raises(UsedPreKey):
@@ -423,6 +426,7 @@ def test_the_model_checks_the_signature_that_the_package_makes(handshake):
 
 def test_info_and_f_are_the_packages():
     assert f'const info: bitstring.  (* "{x3dh.INFO.decode()}" *)' in MODEL
+    assert f"`info` is {len(x3dh.INFO)} bytes and `F` is {len(x3dh.F)}" in TEXT
     assert re.search(rf"const F: bitstring\. +\(\* {len(x3dh.F)} bytes FF \*\)", MODEL)
 
 
@@ -450,7 +454,7 @@ def queries():
 def test_every_query_of_the_model_is_in_the_lesson_with_its_expected_answer():
     found = queries()
     assert len(found) == MODEL.count("\nquery ") == 4
-    table = dict(re.findall(r"^\| `(\w+)` \|[^|]+\| \w+: (true|false) \|", TEXT, re.M))
+    table = dict(re.findall(r"^\| `(\w+)` \|[^|]+\| (true|false) \|", TEXT, re.M))
     assert table == found
     assert "NOT RUN" in MODEL and "It is not run here" in TEXT
 
