@@ -249,7 +249,8 @@ def guess(data: bytes, seconds) -> dict[str, bytes]:
 
 def hedged(identity: KeyPair, fresh: bytes) -> KeyPair:
     """A key pair from the generator's bytes and a secret: whoever repeats the bytes lacks IK_A."""
-    return KeyPair.from_private(hmac_sha256(identity.private, fresh))
+    # The label keeps this use of IK_A apart from every other one, as XEdDSA's prefix does.
+    return KeyPair.from_private(hmac_sha256(identity.private, b"x3dhlab hedge" + fresh))
 
 
 # A54: a session that healed, and another one that did not
@@ -275,14 +276,15 @@ def new_session(pair: Friends) -> Reopened:
 def old_session(pair: Friends, copy: session.Device) -> Reopened:
     """The thief writes on in a session that Bob does not use any more, from an old copy.
 
-    `copy` is Alice's device when two sessions existed; the one that is not in use comes last.
+    `copy` is Alice's device when two sessions existed; the one that is not in use comes last. He
+    takes that session out of it, and not her identity key.
     """
     peer = pair.bob.identity.public
     *_, resting = copy.sessions[peer]
-    device = replace(copy, sessions={peer: (replace(resting, handshake=None),)})
-    thief = Party("Alice", pair.network, identity=pair.alice.identity)
+    thief = Party("Alice", pair.network)
     thief.contacts["Bob"] = pair.alice.contacts["Bob"]
-    thief.device = device
+    resting = replace(resting, handshake=None)
+    thief.device = replace(thief.device, sessions={peer: (resting,)})
     thief.send("Bob", LIE)
     return _answered(pair, thief)
 
