@@ -86,13 +86,18 @@ class ClaimDeck(View):
 
     @property
     def counted(self) -> list[str]:
-        """The ids of the cards that count."""
-        return [id for id, outcome in self.outcomes.items() if outcome["counts"]]
+        """The ids of the cards that count. What counted once, stays."""
+        return [id for id, outcome in self.outcomes.items() if outcome["counted"]]
 
     def _resume(self):
+        right = {
+            entry.name
+            for entry in progress.entries()
+            if entry.kind == "answer" and isinstance(entry.value, dict)
+            if entry.value.get("correct") is True
+        }
         for card in self._cards.values():
-            value = None if card.after else progress.last("answer", _name(card.id))
-            if isinstance(value, dict) and value.get("correct") is True:
+            if _name(card.id) in right and not card.after:
                 self._tell(card, card.verdict, card.shown_by, earlier=True)
 
     def _tell(self, card, verdict, shown_by, *, seen="", earlier=False, problem=""):
@@ -103,6 +108,7 @@ class ClaimDeck(View):
             "shown_by": shown_by,
             "seen": seen,
             "counts": fits and right,
+            "counted": fits and right or before.get("counted", False),
             "said": _said(fits, right, shown_by, card),
             "why": card.why if fits and right else "",
             "earlier": earlier,
@@ -117,7 +123,7 @@ class ClaimDeck(View):
             try:
                 self.judge(id, content.get("verdict"), content.get("shown_by"))
             except Exception as problem:
-                before = self.outcomes.get(id, {"counts": False, "attempt": 0})
+                before = self.outcomes.get(id, {"counts": False, "counted": False, "attempt": 0})
                 said = f"This does not count: {problem}."
                 told = {**before, "problem": said, "attempt": before["attempt"] + 1}
                 self.outcomes = {**self.outcomes, str(id): told}

@@ -19,21 +19,25 @@ OPPOSITES = {
     "late": "never stored", "never stored": "late",
     "reads nothing": "any phone", "any phone": "reads nothing",
 }
-"""
 
-VERDICTS = """
-def verdicts(design):
-    one_each = design["one_time"] == "every" and design["deletes"]
-    holds = {
-        "reads nothing": design["compares_keys"] and design["state"] == "phone",
+
+def simple(design):
+    return {  # the promises that hang on one decision
         "any phone": design["state"] == "server",
-        "once": one_each or design["record"] == "key",
-        "closed": one_each,
         "deniable": not design["signs"],
         "provable": design["signs"],
         "late": design["keeps_skipped"],
         "never stored": not design["keeps_skipped"],
     }
+"""
+
+VERDICTS = """
+def verdicts(design):
+    holds = simple(design)
+    one_each = design["one_time"] == "every" and design["deletes"]
+    holds["reads nothing"] = design["compares_keys"] and design["state"] == "phone"
+    holds["once"] = one_each or design["record"] == "key"
+    holds["closed"] = one_each
     found = {}
     for promise in design["promises"]:
         if OPPOSITES.get(promise) in design["promises"]:
@@ -94,7 +98,8 @@ _VERDICTS = Task(
         "`design` is a design on one page: eight decisions and a list of promises. Return a dict: "
         'for each promise of the list "holds", "fails" or "contradicts". A promise contradicts '
         "when the design promises its opposite too, whatever was decided; `OPPOSITES` has the "
-        "pairs. Otherwise the decisions say whether it holds."
+        "pairs. Otherwise the decisions say whether it holds. `simple` judges the five promises "
+        "that hang on one decision."
     ),
     why="A promise is judged by the decision that carries it. A design is judged promise by "
     "promise, and against itself.",
@@ -112,6 +117,7 @@ _VERDICTS = Task(
     reference=VERDICTS,
     cases=verdicts_cases,
     given=OPPOSITES,
+    started=1,
     mistakes=(
         generic.nothing_returned("verdicts", VERDICTS),
         generic.changed_argument("verdicts", VERDICTS, "arguments[0]['promises'].clear()"),
@@ -153,7 +159,10 @@ _VERDICTS = Task(
                 "A record refuses messages that come again. It does not keep a thief from opening "
                 "a recorded one.",
                 '"closed" depends on one-time keys alone.',
-                ('"closed": one_each', '"closed": one_each or design["record"] == "key"'),
+                (
+                    'holds["closed"] = one_each',
+                    'holds["closed"] = one_each or design["record"] == "key"',
+                ),
             ),
             (
                 "replay without the record",
@@ -180,18 +189,6 @@ _VERDICTS = Task(
                 "exclude each other.",
                 'Return "contradicts" for both.',
                 ('"contradicts"', '"fails"'),
-            ),
-            (
-                "skipped keys the other way round",
-                "A late message opens because its key was kept.",
-                '"late" holds if skipped keys are kept.',
-                ('"late": design["keeps_skipped"]', '"late": not design["keeps_skipped"]'),
-            ),
-            (
-                "signatures make deniable",
-                "A signature shows everybody who wrote; that is a proof, not deniability.",
-                '"deniable" holds if messages are not signed.',
-                ('"deniable": not design["signs"]', '"deniable": design["signs"]'),
             ),
         ),
     ),

@@ -73,11 +73,11 @@ function render({ model, el }) {
 
   function state(card, outcomes) {
     if (card.after) return `${card.id}, opens after lesson ${card.after}`;
-    return `${card.id}${outcomes[card.id]?.counts ? " ✓ counts" : ""}`;
+    return `${card.id}${outcomes[card.id]?.counted ? " ✓ counts" : ""}`;
   }
 
   function drawList(outcomes) {
-    const counted = cards.filter((card) => outcomes[card.id]?.counts).length;
+    const counted = cards.filter((card) => outcomes[card.id]?.counted).length;
     count.textContent = `${counted} of ${cards.length} count`;
     for (const option of select.querySelectorAll("option")) {
       option.textContent = state(cards.find((card) => card.id === option.value), outcomes);
