@@ -5,7 +5,9 @@ import itertools
 import json
 import re
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 from submissions import corpus
 from test_cli import command, one_sentence  # noqa: F401  (a fixture)
 
@@ -467,3 +469,14 @@ def test_hunt_gives_check_and_hints_for_its_own_bugs(capsys):
     check("hunt.find_13")
     assert "There is no task 'hunt.find_13'" in capsys.readouterr().out
     assert check.keywords["tasks"] == hunt.deal(seed)
+
+
+def test_a_solved_hunt_passes_in_its_own_notebook(tmp_path):
+    cells = deals.notebook_cells(7, solved=True)
+    made = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    place = {"metadata": {"path": str(tmp_path)}}
+    notebook = nbformat.from_dict(made)
+    NotebookClient(notebook, timeout=120, resources=place).execute()
+    ran = [cell for cell in notebook.cells if cell["id"].startswith("check-")]
+    told = ["".join(out.get("text", "") for out in cell.outputs) for cell in ran]
+    assert len(told) == 18 and [text for text in told if ": passed" not in text] == []
