@@ -3,6 +3,7 @@
 Commands import what they need when they run, so that `x3dhlab --help` answers at once.
 """
 
+import contextlib
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036  (said before anything newer is imported)
@@ -66,11 +67,69 @@ def lab(
     folder: Workspace = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     port: Annotated[int | None, typer.Option(min=1, max=65535, show_default=False)] = None,
+    room: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            show_default=False,
+            help="Tell a workshop's page where you are, what passed, which mistakes have names"
+            " and what you predicted. Never what you wrote.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NICK", help="Your nickname there.", show_default=False)
+    ] = None,
+    code: Annotated[
+        str | None, typer.Option(help="The room's join code.", show_default=False)
+    ] = None,
 ):
     """Prepare the workspace and open the course in JupyterLab."""
     from x3dhlab import course
 
-    course.lab(_place(folder), browser=browser, port=port)
+    place = _place(folder)
+    with _room(place, room, name, code):
+        course.lab(place, browser=browser, port=port)
+
+
+def _room(place, url, name, code):
+    if url is None:
+        return contextlib.nullcontext()
+    from x3dhlab.classroom import reporter
+
+    name, code = _asked("Nickname", "--name", name), _asked("Join code", "--code", code)
+    return reporter.reporting(place, url, name, code)
+
+
+def _asked(what, option, given):
+    if given is None and not sys.stdin.isatty():
+        _stop(f"The room wants {option}.")
+    return typer.prompt(what) if given is None else given
+
+
+@app.command()
+def room(
+    host: Annotated[
+        str, typer.Option(help="Who reaches it: 0.0.0.0 is everybody in the network.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8765,
+    data: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the room is kept until it ends.")
+    ] = Path("x3dhlab-room.db"),
+    end: Annotated[
+        bool, typer.Option("--end", help="End the room and delete all that was kept.")
+    ] = False,
+):
+    """Open the page of a workshop: who is where, who is stuck, what was predicted.
+
+    Without --host only this machine reaches it. The connection is not encrypted. Learners who
+    want to be seen type: x3dhlab lab --room URL --name NICK
+    """
+    from x3dhlab.classroom import server
+
+    if end:
+        server.end(data)
+    else:
+        server.serve(data, host=host, port=port)
 
 
 @app.command()

@@ -183,7 +183,8 @@ def _readme():
         "Begin a task anew x3dhlab reset TASK\n"
         "Newer lessons     x3dhlab update (your answers stay as they are)\n\n"
         "notebooks/ has the lessons, exercises/ has what you fill in. Your predictions and\n"
-        "results are in .x3dhlab/progress.jsonl. Nothing is ever sent anywhere.\n"
+        "results are in .x3dhlab/progress.jsonl. Nothing is sent anywhere, unless you join\n"
+        "a workshop's room with --room; what it is told then, x3dhlab lab --help says.\n"
         "To remove everything, delete this folder.\n"
     )
 

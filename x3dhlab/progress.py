@@ -1,4 +1,6 @@
-"""What a learner has predicted, answered and passed: one file in the workspace, never sent.
+"""What a learner has predicted, answered and passed: one file in the workspace.
+
+The file is never sent. A workshop's page is told a few words about new entries, on request.
 
 The file has one JSON object a line and only grows, so two notebooks that write at once lose
 nothing and an interrupted write costs one line. Where there is no workspace, everything stays in
