@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import math
 import random
 import re
 from itertools import permutations
@@ -107,7 +108,7 @@ def test_two_random_bytes_repeat_within_300_messages_about_every_second_time():
             repeated += hunting.first_repeated(hunting.RANDOM_2, 300) is not None
     assert 70 <= repeated <= 130
     assert 300 * 299 // 2 == 44_850
-    assert round(65_536 * 0.693 * 2) in range(90_000, 91_500)  # 44,850 pairs: about ln 2 of them
+    assert round((2 * 2**96 * math.log(2)) ** 0.5, -14) == 3e14  # twelve random bytes
 
 
 def test_the_experiment_with_nonces_runs_anew():
