@@ -29,6 +29,7 @@ from pathlib import Path
 import platformdirs
 from packaging import tags, utils
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from x3dhlab import course
 from x3dhlab.classroom import start
@@ -100,6 +101,11 @@ class Target:
         """The version of Python as numbers."""
         return 3, int(self.python[2:])
 
+    @property
+    def oldest(self) -> str:
+        """The oldest Python of this version: every laptop's must do."""
+        return f"{self.python}.0"
+
     def markers(self) -> dict[str, str]:
         """What the markers of a dependency ask about a machine (PEP 508)."""
         kind = PLATFORMS[self.platform]
@@ -107,9 +113,9 @@ class Target:
         return {
             **{name: getattr(kind, name) for name in asked},
             "python_version": self.python,
-            "python_full_version": f"{self.python}.0",
+            "python_full_version": self.oldest,
             "implementation_name": "cpython",
-            "implementation_version": f"{self.python}.0",
+            "implementation_version": self.oldest,
             "platform_python_implementation": "CPython",
             "platform_release": "",
             "platform_version": "",
@@ -208,6 +214,8 @@ class Workbench:
             built = _only(room)
             if not utils.parse_wheel_filename(built.name)[3] & takes(target):
                 raise NoWheel(f"{name} {version} has no wheel and must be built on such a machine")
+            if not SpecifierSet(_about(built)["Requires-Python"] or "").contains(target.oldest):
+                raise NoWheel(f"{name} {version} has no wheel for every Python {target.python}")
             return self.store.add(built)
 
     def own(self, root: Path, room: str) -> Path:
@@ -332,10 +340,13 @@ def needed(wheel: Path, extra: str, target: Target) -> set[tuple[str, str]]:
 
 @functools.cache
 def _requirements(wheel):
+    return [Requirement(line) for line in _about(wheel).get_all("Requires-Dist", ())]
+
+
+def _about(wheel):
     with zipfile.ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-        fields = email.parser.BytesHeaderParser().parsebytes(archive.read(name))
-    return [Requirement(line) for line in fields.get_all("Requires-Dist", ())]
+        return email.parser.BytesHeaderParser().parsebytes(archive.read(name))
 
 
 # The archive
