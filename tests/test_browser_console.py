@@ -95,6 +95,20 @@ def test_the_keyboard_alone_changes_switches_and_the_choice(lab, console):
     assert "IdentityChanged" in console.locator(".c-table").first.inner_text()
 
 
+def test_a_change_without_a_difference_is_answered_too(lab, console):
+    page, _ = lab
+    console.evaluate(
+        """e => {
+          window.answered = 0;
+          new MutationObserver(() => window.answered++).observe(
+            e.querySelector('.e-outcome'), {childList: true, subtree: true});
+        }"""
+    )
+    console.get_by_label("check signatures").uncheck()
+    page.wait_for_function("window.answered > 0")
+    says(console, "The server reads, and nobody notices anything.")
+
+
 def test_keys_on_a_switch_reach_no_shortcut_of_the_notebook(lab, console):
     page, _ = lab
     cells = "jupyterapp.shell.currentWidget.content.model.cells.length"

@@ -34,7 +34,7 @@ class AttackConsole(View):
     def __init__(self, title: str, groups, run: Callable[..., dict]):
         self._groups = [(heading, list(controls)) for heading, controls in groups]
         self._controls = {one.name: one for _, controls in self._groups for one in controls}
-        self._run = run
+        self._run, self._turn = run, 0
         super().__init__(
             title=title,
             groups=[
@@ -63,7 +63,9 @@ class AttackConsole(View):
         except Exception as problem:
             report = {"verdict": NOTE, "sentence": f"This run stopped: {problem}"}
         empty = {"noticed": [], "read": [], "server": [], "later": [], "stale": ""}
-        self.report = {**empty, **report, "mark": _MARKS[report["verdict"]]}
+        # The turn makes each answer a new value, also where nothing changed.
+        self._turn += 1
+        self.report = {**empty, **report, "mark": _MARKS[report["verdict"]], "turn": self._turn}
 
     def _settings(self):
         """What is on, in words: (heading, [label, …])."""
