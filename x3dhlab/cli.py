@@ -254,16 +254,50 @@ def _list(what, names):
 
 
 @app.command()
-def doctor():
-    """Show what is installed here, what is missing and how to add it."""
+def doctor(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Machine-readable: no names of people, no paths.")
+    ] = False,
+):
+    """Say whether this machine is ready for the course, and what to do if not. Exit code 2: no."""
     from x3dhlab import health
 
     findings = health.examine()
-    for finding in findings:
-        print(f"{finding.mark:<8}  {finding.name:<22}  {finding.what}")
-        for line in finding.cure:
-            print(" " * 34 + line)
-    raise typer.Exit(UNABLE if any(finding.mark == health.MISSING for finding in findings) else 0)
+    print(health.as_json(findings) if as_json else health.as_text(findings))
+    raise typer.Exit(UNABLE if health.verdict(findings) == health.NOT_READY else PASSED)
+
+
+@app.command()
+def bundle(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", show_default=False, help="NAME.zip or NAME.tar.gz")
+    ],
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(
+            show_default=False,
+            help="For this kind of machine; may be repeated. Tested: linux-x86_64. Not tested: "
+            "linux-aarch64, macos-arm64, macos-x86_64, windows-amd64. Default: this machine's.",
+        ),
+    ] = None,
+    python: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="3.N",
+            show_default=False,
+            help="For this version of Python; may be repeated. Default: this one.",
+        ),
+    ] = None,
+):
+    """Write one archive from which the course opens with no network, compiler or other rights."""
+    from x3dhlab.classroom import bundle as bundles
+
+    wanted = bundles.targets(platform or (), python or ())
+    wheels = bundles.write(out, wanted)
+    print(f"{out}: {bundles.size(out.stat().st_size)}")
+    for target in wanted:
+        print(f"  {bundles.line(target)}  {len(wheels[target])} wheels")
+    print("Unpack it and run start.sh, start.command or start.bat; README.txt says more.")
 
 
 @app.command()
