@@ -141,6 +141,16 @@ def test_words_alone_do_not_count_where_something_runs():
         assert not cards.judge(card["id"], CLAIMS[card["id"]].verdict, "")
 
 
+def test_a_run_says_what_it_needs_and_one_that_shows_nothing_does_not_count():
+    cards = scenes.claim_deck(core=True)
+    assert cards.judge("E-06", "false", "A23")
+    seen = cards.outcomes["E-06"]["seen"]
+    assert "Needed: The program fills an absent DH4" in seen and "one SK" in seen
+    nothing = {"A23": ("", lambda: Result(False, "nothing"))}
+    with patch.object(deck, "demonstrations", lambda: nothing), pytest.raises(RuntimeError):
+        cards.judge("E-06", "false", "A23")
+
+
 # The key figure: in every design at least four of five fallen claims are shown by a run
 
 

@@ -34,7 +34,7 @@ def deck(ran=None, cards=CARDS):
 @pytest.mark.parametrize(
     ("verdict", "run", "counts", "said"),
     [
-        ("false", "pool", True, "This counts."),
+        ("false", "pool", True, "This counts: the claim is false."),
         ("holds", "pool", False, "does not follow"),
         ("false", "sizes", False, "does not decide"),
         ("holds", "sizes", False, "does not decide"),

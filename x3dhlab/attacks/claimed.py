@@ -127,7 +127,10 @@ def identity_stolen_before() -> Result:
     signature = sign(cast.IK_B.private, encode_key(mine.SPK_B.public))
     verify(cast.IK_B.public, encode_key(mine.SPK_B.public), signature)
     read = steal_and_read(mine, send(mine, TEXT), mine.private("IK_B", "SPK_B"))
-    return Result(stopped == "MissingTerm" and read == TEXT, f"{stopped}; “{read.decode()}”")
+    return Result(
+        stopped == "MissingTerm" and read == TEXT,
+        f"the listener: {stopped}; the liar: “{read.decode()}”",
+    )
 
 
 def empty_places() -> Result:
@@ -203,7 +206,7 @@ def p256_written_out() -> Result:
     whole = b"\x04" + _X256.to_bytes(32, "big") + both[0]
     return Result(
         fits and len(whole) == 65,
-        f"one x of 32 bytes, two y: {len(whole)} bytes with both numbers, 33 with one and a sign",
+        f"two y belong to an x of 32 bytes: {len(whole)} bytes with both, 33 with x and a sign",
     )
 
 

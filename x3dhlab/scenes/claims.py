@@ -162,8 +162,18 @@ def claim_deck(done: Iterable[str] = (), *, core: bool = False, everything=False
 
 
 def _run(name):
+    """What the learner reads of a run: what it needs or builds, and what was seen."""
     result = demonstrations()[name][1]()
-    return result.seen
+    if not result.succeeded:
+        raise RuntimeError("this time the run shows nothing; run it once more")
+    found = {attack.number: attack for attack in catalogue()}.get(name)
+    needs = f"Needed: {found.precondition}" if found else _first_sentence(RUNS[name][1])
+    stops = f" What stops it: {found.defence}" if found else ""
+    return f"{needs} Seen just now: {result.seen.rstrip('.')}.{stops}"
+
+
+def _first_sentence(run):
+    return run.__doc__.split("\n")[0]
 
 
 # The figure: what was decided by running

@@ -16,6 +16,12 @@ VERDICTS = {
     "contradicts": "Contradict: the same design says otherwise elsewhere",
     "depends": "It depends: true in one case, false in another",
 }
+_FOUND = {
+    "holds": "the claim holds",
+    "false": "the claim is false",
+    "contradicts": "the design contradicts itself",
+    "depends": "it depends",
+}
 _OPEN, _COUNTS = "open", "counts"
 SHOWN = 12  # cards in the still picture
 
@@ -174,7 +180,7 @@ def _name(id):
 def _said(fits, right, shown_by, card):
     """What the run has to do with the claim."""
     if fits and right:
-        return f"This counts. {VERDICTS[card.verdict].split(':')[0]}."
+        return f"This counts: {_FOUND[card.verdict]}."
     if fits:
         return "This is to the point. Your verdict does not follow from it."
     if not shown_by:
