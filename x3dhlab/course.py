@@ -19,11 +19,12 @@ import socket
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
-from x3dhlab import __version__, progress
+from x3dhlab import __version__, progress, slices
 from x3dhlab.errors import Refused
 
 DEFAULT_FOLDER = "x3dh-course"
@@ -35,6 +36,8 @@ _ASKED = re.compile(
     r"""^(?:Predict|Quiz|Order|Match|FreeAnswer)\(["']([\w.-]+)["']""", re.MULTILINE
 )
 _STOP = re.compile(r"^## Stop here", re.MULTILINE)
+_HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
+_BESIDE = re.compile(r"\]\((?=\w+\.(?:ipynb|pv)\b)")  # a link to a file beside the lesson
 _CHECK = re.compile(r"""^\s*check\(\s*["']([\w.]+)["']\s*,\s*(\w+)""", re.MULTILINE)
 
 
@@ -126,6 +129,251 @@ def _sittings(notebook):
 
 def _read(path):
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+# Paths through the course
+
+PATHS = "paths"  # the folder of a workspace in which the parts of a path lie
+START = "start.ipynb"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a lesson that is taught on its own, on one path.
+
+    `start` and `end` are texts of headings in the lesson. The section begins with the first and
+    ends before the second; None is the end of the lesson. `minutes` include the `tasks`, ids of
+    the lesson's exercise. `skipped` is one sentence. `picture` is the id of a cell of the lesson,
+    for the projector. `pause` is the break after it, in minutes; `day` counts from 1.
+    """
+
+    path: str
+    number: int
+    title: str
+    lesson: str
+    start: str
+    end: str | None
+    minutes: int
+    skipped: str
+    picture: str
+    tasks: tuple[str, ...] = ()
+    pause: int = 0
+    day: int = 1
+
+    @property
+    def file(self) -> str:
+        """The file name in the folder of its path."""
+        return f"{self.number}_{'_'.join(re.findall('[a-z0-9]+', self.title.lower()))}.ipynb"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A path through the course for a workshop of `minutes`, breaks counted.
+
+    `opening` and `closing` are the minutes before the first and after the last section of each
+    day. `skipped` is one sentence on the lessons that are left out.
+    """
+
+    name: str
+    title: str
+    minutes: int
+    opening: int
+    closing: int
+    skipped: str
+    sections: tuple[Section, ...]
+
+    @property
+    def days(self) -> int:
+        """How many days it takes."""
+        return max(section.day for section in self.sections)
+
+    @property
+    def used(self) -> int:
+        """The minutes that are planned; the rest of `minutes` is reserve."""
+        taught = sum(section.minutes + section.pause for section in self.sections)
+        return taught + self.days * (self.opening + self.closing)
+
+
+def paths() -> list[Way]:
+    """Every path, the shortest first."""
+    file = Path(__file__).parent / "paths.toml"
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    found = [_way(name, table) for name, table in tables.items()]
+    return sorted(found, key=lambda way: way.minutes)
+
+
+def _way(name, table):
+    sections = enumerate(table.pop("section"), 1)
+    made = (_section(name, number, fields) for number, fields in sections)
+    return Way(name, sections=tuple(made), **table)
+
+
+def _section(path, number, fields):
+    tasks = tuple(fields.pop("tasks", ()))
+    return Section(path, number, tasks=tasks, **{"end": None} | fields)
+
+
+def path(name: str) -> Way:
+    """The path of this name. Raises `CourseProblem`, which lists the names."""
+    known = {way.name: way for way in paths()}
+    if name not in known:
+        raise CourseProblem(f"No path is called {name}. The paths are: {', '.join(known)}.")
+    return known[name]
+
+
+def section(part: Section) -> dict:
+    """The section as a notebook that starts alone, with the lesson's outputs.
+
+    A folded cell before it has the code of the lesson that it depends on. Raises `CourseProblem`
+    where the lesson has no such heading.
+    """
+    lesson = _lesson_file(part)
+    earlier, cells = _parts(_read(root() / "notebooks" / lesson), part)
+    code = [source(cell) for cell in earlier if cell["cell_type"] == "code"]
+    wanted = [source(cell) for cell in cells if cell["cell_type"] == "code"]
+    needed = slices.needed(code, wanted)
+    cells = [_head(part, lesson, needed), *_before(needed), *map(_moved, cells), *_foot(part)]
+    return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _lesson_file(section):
+    for lesson in lessons():
+        if lesson.number == section.lesson:
+            return lesson.file
+    raise CourseProblem(f"The path {section.path} names lesson {section.lesson}: there is none.")
+
+
+def _parts(notebook, section):
+    """(the lesson's cells before the section, those of the section); a text is cut in two."""
+    cells = [part for cell in notebook["cells"] for part in _by_heading(cell)]
+    headings = [_first_heading(cell) for cell in cells]
+    ends = [section.start, *([section.end] if section.end else [])]
+    for heading in ends:
+        if headings.count(heading) != 1:
+            raise CourseProblem(f"Lesson {section.lesson} has no single heading “{heading}”.")
+    first, *last = map(headings.index, ends)
+    return cells[:first], _joined(cells[first : last[0] if last else None])
+
+
+def _by_heading(cell):
+    """A text cell in pieces that begin with their heading; another cell as it is."""
+    text = source(cell)
+    if cell["cell_type"] != "markdown":
+        return [cell]
+    places = [0, *(m.start() for m in _HEADING.finditer(text) if m.start()), len(text)]
+    return [cell | {"source": text[a:b]} for a, b in pairwise(places)]
+
+
+def _first_heading(cell):
+    found = _HEADING.match(source(cell)) if cell["cell_type"] == "markdown" else None
+    return found[1] if found else None
+
+
+def _joined(cells):
+    """Pieces of one text cell are one cell again: no id comes twice."""
+    whole = []
+    for cell in cells:
+        if whole and whole[-1]["id"] == cell["id"]:
+            whole[-1] = cell | {"source": source(whole[-1]) + source(cell)}
+        else:
+            whole.append(cell)
+    return whole
+
+
+def _moved(cell):
+    """A text whose links fit the folder of a path."""
+    if cell["cell_type"] != "markdown":
+        return cell
+    text = _BESIDE.sub("](../../notebooks/", source(cell).strip("\n"))
+    return cell | {"source": text.replace("](../exercises/", "](../../exercises/")}
+
+
+def _text(id, *paragraphs):
+    text = "\n\n".join(filter(None, paragraphs))
+    return {"cell_type": "markdown", "id": id, "metadata": {}, "source": text}
+
+
+def _head(section, lesson, needed):
+    folded = "The next cell is folded: it does again what this part needs of the lesson."
+    return _text(
+        "section-head",
+        f"# {section.number} · {section.title}",
+        f"About {section.minutes} minutes. This is a part of "
+        f"[lesson {section.lesson}](../../notebooks/{lesson}). {section.skipped}",
+        f"{folded} Run it first." if needed else "",
+    )
+
+
+def _before(needed):
+    if not needed:
+        return []
+    # Its prints and pictures belong to the part that is not shown; an error is shown.
+    text = "\n\n".join(["%%capture\n# what came before in the lesson", *needed])
+    folded = {"jupyter": {"source_hidden": True}, "tags": ["before"]}
+    return [_code_cell("section-before", text, **folded)]
+
+
+def _foot(part):
+    """The tasks, and a cell that notes that the part is done and says what is next."""
+    todo = "\n".join(f"* {_task_link(task)}" for task in part.tasks)
+    solve = f"Solve this in the exercise:\n\n{todo}" if todo else ""
+    run = f"When you have finished, run this cell. Back to the [list of this path]({START})."
+    return _text("section-foot", "## What is next", solve, run), _walk_cell(part.path, part.number)
+
+
+def _walk_cell(name, done=None):
+    given = f'"{name}"' if done is None else f'"{name}", done={done}'
+    return _code_cell("path-walk", f"from x3dhlab.classroom.walk import walk\n\nwalk({given})")
+
+
+def _code_cell(id, text, **metadata):
+    cell = {"cell_type": "code", "id": id, "metadata": metadata, "source": text}
+    return cell | {"execution_count": None, "outputs": []}
+
+
+def _task_link(task):
+    file = _home_of(task)[0]
+    for cell in _read(root() / file)["cells"]:
+        if cell["cell_type"] == "markdown" and f"`{task}`" in source(cell):
+            return f"[`{task}`](../../{file}#cell-id={cell['id']})"
+    return f"[`{task}`](../../{file})"
+
+
+def asked(part: Section) -> frozenset[str]:
+    """The names of the predictions and questions in a section."""
+    own = [cell for cell in section(part)["cells"] if cell["id"] != "section-before"]
+    return frozenset(name for cell in own for name in _ASKED.findall(source(cell)))
+
+
+def path_files(name: str) -> dict[str, bytes]:
+    """Path in the workspace → content, for a path: its list, and its sections without outputs."""
+    way = path(name)
+    folder = f"{PATHS}/{way.name}"
+    made = {s.file: to_bytes(without_outputs(section(s))) for s in way.sections}
+    made[START] = to_bytes(_start(way))
+    return {f"{folder}/{file}": content for file, content in made.items()}
+
+
+def _start(way):
+    """The list of a path as text, and the cell that shows what of it is done."""
+    lines = [
+        f"| {s.number} | [{s.title}]({s.file}) | {s.minutes} | {' '.join(map(_code, s.tasks))} |"
+        for s in way.sections
+    ]
+    about = f"{len(way.sections)} parts, {way.minutes} minutes with breaks. {way.skipped}"
+    table = "\n".join(["| | part | minutes | tasks |", "|---|---|---|---|", *lines])
+    first = f"[lesson 00](../../notebooks/{lessons()[0].file})"
+    cells = [
+        _text("path-head", f"# {way.title}", about, "What is next, and what is done:"),
+        _walk_cell(way.name),
+        _text("path-list", "Run the cell again when you come back.", table),
+        _text("path-more", f"Every part stands alone. The whole course begins with {first}."),
+    ]
+    return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _code(text):
+    return f"`{text}`"
 
 
 # What a workspace receives
@@ -250,13 +498,47 @@ def update(folder: Path) -> Changes:
     too, the new version is put beside it as `NAME.new.ipynb`."""
     folder = existing(folder)
     with _writing_in(folder):
-        manifest, changes, wanted = _load_manifest(folder), Changes(), course_files()
+        manifest, changes = _load_manifest(folder), Changes()
+        wanted = course_files() | _path_files_in(manifest)
         for name, content in wanted.items():
             _update_one(folder, manifest, changes, name, content)
         gone = [name for name in manifest["files"] if name not in wanted]
         changes.retired = [name for name in gone if (folder / name).exists()]
         _save_manifest(folder, manifest)
     return changes
+
+
+def _path_files_in(manifest):
+    """The files of the paths that this workspace has."""
+    begun = {name.split("/")[1] for name in manifest["files"] if name.startswith(f"{PATHS}/")}
+    known = begun & {way.name for way in paths()} if begun else ()
+    return {name: content for way in known for name, content in path_files(way).items()}
+
+
+def prepare_path(folder: Path, name: str, shown: dict[str, str]) -> str:
+    """Write the notebooks of a path into a workspace, or renew them, as `update` does.
+
+    `shown` is what the list's cell shows, by kind of content: it stands there before any kernel
+    runs. Returns the list's path in the workspace.
+    """
+    folder, files = existing(folder), path_files(name)
+    start = f"{PATHS}/{name}/{START}"
+    with _writing_in(folder):
+        manifest = _load_manifest(folder)
+        for file, content in files.items():
+            _update_one(folder, manifest, Changes(), file, content)
+        if fingerprint(start, (folder / start).read_bytes()) == manifest["files"].get(start):
+            _write(folder / start, _with_output(files[start], "path-walk", shown))
+        _save_manifest(folder, manifest)
+    return start
+
+
+def _with_output(content, id, shown):
+    notebook = json.loads(content)
+    (cell,) = [cell for cell in notebook["cells"] if cell["id"] == id]
+    output = {"output_type": "execute_result", "metadata": {}, "data": shown}
+    cell |= {"outputs": [output | {"execution_count": 1}], "execution_count": 1}
+    return to_bytes(notebook)
 
 
 def _update_one(folder, manifest, changes, name, content):
@@ -417,7 +699,15 @@ def reset(task: str, folder: Path) -> tuple[str, Path]:
         backup = _free_name(folder / "backup", task)
         _write(backup, "\n\n\n".join(old).encode() + b"\n")
         _write(path, to_bytes(without_outputs(mine)))
+        _release(folder, task)
     return name, backup
+
+
+def _release(folder, task):
+    """A stub can be earned again."""
+    with progress_of(folder):
+        if progress.last("prepared", task) is True:
+            progress.record("prepared", task, False)
 
 
 def _home_of(task):
@@ -500,7 +790,8 @@ class Standing:
 
     `predictions` and `questions` are (answered, asked), `sittings` (complete, of the lesson).
     `wrong` counts the questions that were answered and never right: who was right may look
-    at the other answers.
+    at the other answers. `prepared` are tasks that the course has answered: no merit of the
+    learner, and nothing to do.
     """
 
     lesson: Lesson
@@ -510,11 +801,13 @@ class Standing:
     questions: tuple[int, int] = (0, 0)
     sittings: tuple[int, int] = (0, 1)
     wrong: int = 0
+    prepared: tuple[str, ...] = ()
 
     @property
     def open(self) -> tuple[str, ...]:
         """The tasks that are still to do."""
-        return tuple(task for task in self.lesson.tasks if task not in self.passed)
+        done = {*self.passed, *self.prepared}
+        return tuple(task for task in self.lesson.tasks if task not in done)
 
 
 def standing(folder: Path | None) -> list[Standing]:
@@ -524,13 +817,17 @@ def standing(folder: Path | None) -> list[Standing]:
     """
     if folder is None:
         return _standings(progress.entries())
-    folder = existing(folder)
-    with _variable(progress.VARIABLE, str(_progress_file(folder))):
+    with progress_of(folder):
         return _standings(progress.entries())
 
 
+def progress_of(folder: Path) -> contextlib.AbstractContextManager:
+    """While it is open, the progress file is that of this workspace. Raises `CourseProblem`."""
+    return _variable(progress.VARIABLE, str(_progress_file(existing(folder))))
+
+
 def _standings(entries):
-    passed = {e.name for e in entries if e.kind == "task" and _is_pass(e.value)}
+    passed, prepared = earned(entries)
     done = {kind: {e.name for e in entries if e.kind == kind} for kind in progress.KINDS}
     judged = [e for e in entries if e.kind == "answer" and isinstance(e.value, dict)]
     right = {e.name for e in judged if e.value.get("correct")}
@@ -550,9 +847,24 @@ def _standings(entries):
                 (len(questions & done["answer"]), len(questions)),
                 (complete, len(lesson.sittings)),
                 len(questions & wrong),
+                tuple(task for task in lesson.tasks if task in prepared),
             )
         )
     return found
+
+
+def earned(entries: list[progress.Entry]) -> tuple[set[str], set[str]]:
+    """(the tasks that the learner has passed, those that stand prepared).
+
+    While an answer stands prepared, a check of it earns nothing.
+    """
+    passed, prepared = set(), set()
+    for entry in entries:
+        if entry.kind == "prepared":
+            (prepared.add if entry.value is True else prepared.discard)(entry.name)
+        elif entry.kind == "task" and _is_pass(entry.value) and entry.name not in prepared:
+            passed.add(entry.name)
+    return passed, prepared - passed
 
 
 def _asked(number):
@@ -583,9 +895,16 @@ def _variable(name, value):
 # JupyterLab
 
 
-def lab(folder: Path, *, browser: bool = True, port: int | None = None) -> None:
+def lab(
+    folder: Path,
+    *,
+    browser: bool = True,
+    port: int | None = None,
+    ready: Callable[[Path], str] | None = None,
+) -> None:
     """Prepare the workspace and serve it until Ctrl+C.
 
+    `ready` is called when the workspace is there; it returns the file that is opened first.
     Raises `CourseProblem` when the folder cannot be written or the port is taken.
     """
     folder = Path(folder).expanduser().absolute()
@@ -594,13 +913,14 @@ def lab(folder: Path, *, browser: bool = True, port: int | None = None) -> None:
     changes = prepare(folder)
     with _writing_in(folder):
         _write_settings(folder)
+    first = ready(folder) if ready else f"notebooks/{lessons()[0].file}"
     if changes.waiting:
         _say(f"Some files have a newer version. To have them: x3dhlab update {folder}")
     _say("Starting JupyterLab ...")
     os.environ.update(environment(folder))
     os.environ.pop("JUPYTER_PATH", None)
     os.environ.pop("JUPYTER_CONFIG_PATH", None)
-    _serve(folder, _arguments(folder, browser, port))
+    _serve(folder, _arguments(folder, browser, port, first))
     _say(f"Stopped. Your work is in {folder}")
 
 
@@ -651,11 +971,10 @@ def _write_json(path, value):
     _write(path, (json.dumps(value, indent=1) + "\n").encode())
 
 
-def _arguments(folder, browser, port):
-    first = lessons()[0].file
+def _arguments(folder, browser, port, first=""):
     arguments = [
         f"--ServerApp.root_dir={folder}",
-        f"--LabApp.default_url=/lab/tree/notebooks/{first}",
+        f"--LabApp.default_url=/lab/tree/{first}",
         f"--ServerApp.port={port or FIRST_PORT}",
         f"--ServerApp.port_retries={0 if port else 50}",
         "--ServerApp.answer_yes=True",

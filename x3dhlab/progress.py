@@ -17,8 +17,9 @@ FOLDER = ".x3dhlab"
 FILE = "progress.jsonl"
 VARIABLE = "X3DHLAB_PROGRESS"
 
-# A draft is a prediction before it is locked: it counts for nothing.
-KINDS = ("prediction", "draft", "answer", "task", "visit")
+# A draft is a prediction before it is locked: it counts for nothing. A task is prepared while the
+# course's own answer stands in the exercise: value True, and False when it is reset.
+KINDS = ("prediction", "draft", "answer", "task", "visit", "prepared")
 
 _memory: list["Entry"] = []
 
