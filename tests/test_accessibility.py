@@ -225,7 +225,7 @@ def of_the_deck(text):
 
 def of_the_console(text):
     before, mark, after = re.split(r"^([✓✗·]) ", text, maxsplit=1, flags=re.M)
-    labels = [line.strip() for line in before.split("\n")[1:-1] if "lies from" not in line]
+    labels = [line.strip() for line in before.split("\n")[1:-1] if "It begins" not in line]
     return [*labels, after.split("\n")[0], *re.findall("“[^”]+”", after)]
 
 

@@ -35,7 +35,7 @@ def console(lab):
     for label in widget.locator(".e-check").all():
         usual = label.inner_text().startswith(("plays", "check", "stop", "remember", "keep", "ask"))
         label.locator("input").set_checked(usual)
-    widget.get_by_label("It lies from").select_option("at first contact")
+    widget.get_by_label("It begins").select_option("at first contact")
     says(widget, "The server reads, and nobody notices anything.")
     return widget
 

@@ -256,7 +256,7 @@ def attack_console() -> AttackConsole:
 
     lies = [Check(f"lie_{name}", words, name == "identity") for name, words in LIES.items()]
     defences = [Check(f"defence_{n}", words, PACKAGE[n]) for n, words in DEFENCES.items()]
-    when = Choose("when", "It lies from", (FIRST, LATER), FIRST)
+    when = Choose("when", "It begins", (FIRST, LATER), FIRST)
     groups = [("The server …", [*lies, when]), ("The clients …", defences)]
     return AttackConsole("Who notices?", groups, run)
 
