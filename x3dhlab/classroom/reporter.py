@@ -7,6 +7,7 @@ nothing of it: a page that is slow, gone or hostile costs the learner one line i
 """
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -82,12 +83,21 @@ class Reporter:
         pause, answered = PAUSE, True
         try:
             while not self._stopped.wait(pause) or answered:
-                self._read()
-                answered = self._tell() and not self._stopped.is_set()
+                answered = self.look() and not self._stopped.is_set()
                 longer = min(2 * pause, LONGEST) * random.uniform(0.75, 1)
                 pause = PAUSE if answered else max(PAUSE, longer)
         except _UnwantedError as problem:
             self._say(f"{problem} Just go on without it.")
+
+    def look(self) -> bool:
+        """Read what is new and tell it. False if the page does not answer, or wants to be left
+        alone: what waits is told later, and counted once. Raises `_UnwantedError`."""
+        self._read()
+        try:
+            return self._tell()
+        except _TROUBLE:
+            self._say_gone()
+            return False
 
     def _say_gone(self):
         if not self._told_gone:
@@ -121,18 +131,13 @@ class Reporter:
     # What is told
 
     def _tell(self):
-        """Send what waits. False if the page does not answer, or wants to be left alone."""
-        try:
-            if not self._token or self._next is None:
-                self._join()
-            while self._waiting:
-                batch = [self._waiting[n] for n in range(min(BATCH, len(self._waiting)))]
-                if not self._report(batch):
-                    return False
-                self._take(len(batch))
-        except _TROUBLE:
-            self._say_gone()
-            return False
+        if not self._token or self._next is None:
+            self._join()
+        while self._waiting:
+            batch = list(itertools.islice(self._waiting, BATCH))
+            if not self._report(batch):
+                return False
+            self._take(len(batch))
         return True
 
     def _report(self, batch):

@@ -29,6 +29,7 @@ from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from x3dhlab.classroom import room as rooms
 from x3dhlab.classroom.places import BATCH, Event
@@ -312,6 +313,10 @@ def application(room: Room, *, everything=everything, joins=joins, ended=lambda:
     @app.exception_handler(RequestValidationError)
     async def not_understood(_, problem):
         return _refuse(422, "This request is not one that the room understands.")
+
+    @app.exception_handler(HTTPException)
+    async def not_there(_, problem):
+        return _refuse(problem.status_code, "The room has nothing of this kind.")
 
     @app.exception_handler(sqlite3.Error)
     async def not_kept(_, problem):
