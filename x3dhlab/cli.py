@@ -67,6 +67,12 @@ def lab(
     folder: Workspace = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     port: Annotated[int | None, typer.Option(min=1, max=65535, show_default=False)] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", show_default=False, help="A short way: 90min, half-day, two-days."
+        ),
+    ] = None,
     room: Annotated[
         str | None,
         typer.Option(
@@ -87,8 +93,15 @@ def lab(
     from x3dhlab import course
 
     place = _place(folder)
+    ready = None if path is None else _path(path)
     with _room(place, room, name, code):
-        course.lab(place, browser=browser, port=port)
+        course.lab(place, browser=browser, port=port, ready=ready)
+
+
+def _path(name):
+    from x3dhlab.classroom import walk
+
+    return walk.ready(name)
 
 
 def _room(place, url, name, code):
@@ -209,6 +222,20 @@ def status(folder: Workspace = None):
     from x3dhlab.status import status as examine
 
     print(examine(folder))
+
+
+@app.command()
+def catchup(
+    place: Annotated[str, typer.Argument(metavar="NN", show_default=False)],
+    folder: Workspace = None,
+):
+    """Start at a lesson (05) or a part of a path (90min/4): answer the tasks before it.
+
+    What you have written stays as it is. A prepared answer gives no points.
+    """
+    from x3dhlab.classroom import catchup as catching
+
+    print(catching.catchup(place, _place(folder)))
 
 
 @app.command()

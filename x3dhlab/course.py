@@ -30,6 +30,7 @@ from x3dhlab.errors import Refused
 DEFAULT_FOLDER = "x3dh-course"
 INSTALLED = ("notebooks", "exercises")
 FIRST_PORT = 8888
+PREPARED = "# prepared by catchup"
 
 _NUMBERED = re.compile(r"(\d\d)_(\w+)\.ipynb")
 _ASKED = re.compile(
@@ -38,6 +39,7 @@ _ASKED = re.compile(
 _STOP = re.compile(r"^## Stop here", re.MULTILINE)
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 _BESIDE = re.compile(r"\]\((?=\w+\.(?:ipynb|pv)\b)")  # a link to a file beside the lesson
+_MARK = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 _CHECK = re.compile(r"""^\s*check\(\s*["']([\w.]+)["']\s*,\s*(\w+)""", re.MULTILINE)
 
 
@@ -710,6 +712,34 @@ def _release(folder, task):
             progress.record("prepared", task, False)
 
 
+def put_answer(task: str, folder: Path, answer: str) -> bool:
+    """Write the course's answer over a stub. False, and nothing written, where no stub is left.
+
+    The task then counts as prepared, until `reset`.
+    """
+    folder = existing(folder)
+    name, function, _ = _home_of(task)
+    (stub,) = _cells_defining(_read(root() / name), [function])
+    mine = _read_learners(folder / name)
+    cells = _cells_defining(mine, [function])
+    if [source(cell) for cell in cells] != [source(stub)] or source(stub) == answer:
+        return False
+    cells[0].update(source=f"{PREPARED}\n{answer}", outputs=[], execution_count=None)
+    with _writing_in(folder):
+        _write(folder / name, to_bytes(mine))
+        with progress_of(folder):
+            progress.record("prepared", task, True)
+    return True
+
+
+def answer_of(task: str) -> str:
+    """The code of a task's cell in the solution, without the marks of what learners write."""
+    name, function, _ = _home_of(task)
+    solution = _read(root() / name.replace("exercises/", "solutions/"))
+    (cell,) = _cells_defining(solution, [function])
+    return _MARK.sub("", source(cell)).strip("\n")
+
+
 def _home_of(task):
     """(exercise, function, the functions of the other tasks there)."""
     known = []
@@ -842,7 +872,7 @@ def _standings(entries):
             Standing(
                 lesson,
                 tuple(task for task in lesson.tasks if task in passed),
-                bool(names & set().union(*done.values())),
+                any(names & did for kind, did in done.items() if kind != "prepared"),
                 (len(predictions & done["prediction"]), len(predictions)),
                 (len(questions & done["answer"]), len(questions)),
                 (complete, len(lesson.sittings)),

@@ -28,7 +28,8 @@ class Status:
             if standing.open:
                 file = standing.lesson.file
                 return f"Next: {standing.open[0]}, in exercises/{file} (lesson: notebooks/{file})"
-        return "Every task is done."
+        prepared = any(standing.prepared for standing in self.standings)
+        return "Every task is done or prepared." if prepared else "Every task is done."
 
     def __repr__(self):
         lines = [_line(standing) for standing in self.standings]
@@ -68,7 +69,12 @@ def _points(tasks):
 
 
 def _state(standing):
-    if standing.lesson.tasks and not standing.open:
+    prepared = [f"{len(standing.prepared)} prepared"] if standing.prepared else []
+    return ", ".join([*filter(None, [_begun(standing)]), *prepared])
+
+
+def _begun(standing):
+    if standing.lesson.tasks and len(standing.passed) == len(standing.lesson.tasks):
         return "done"
     complete, sittings = standing.sittings
     if complete and sittings > 1:

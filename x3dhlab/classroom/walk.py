@@ -5,7 +5,9 @@ part was run.
 """
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from x3dhlab import course, progress
@@ -109,6 +111,12 @@ def install(folder: Path, name: str) -> str:
         shown = walk(name)
     bundle = {"text/plain": repr(shown), "text/html": shown._repr_html_()}
     return course.prepare_path(folder, name, bundle)
+
+
+def ready(name: str) -> Callable[[Path], str]:
+    """What `course.lab` calls to begin with this path. Raises `CourseProblem` at once."""
+    course.path(name)
+    return partial(install, name=name)
 
 
 def _line(step):
