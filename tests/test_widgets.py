@@ -18,7 +18,17 @@ from x3dhlab.keys import KeyPair
 from x3dhlab.party import LocalTransport, Party
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.trace import Trace
-from x3dhlab.widgets import Option, Predict, ProtocolPlayer, Quiz, base
+from x3dhlab.widgets import (
+    HOLDS,
+    Check,
+    Experiment,
+    Option,
+    Outcome,
+    Predict,
+    ProtocolPlayer,
+    Quiz,
+    base,
+)
 from x3dhlab.widgets.holdings import held
 from x3dhlab.widgets.player import view
 from x3dhlab.widgets.questions import bank
@@ -540,3 +550,11 @@ def test_no_place_holds_the_right_option_more_often():
     for length in (3, 4):
         of_length = [places[length, place] for place in range(length)]
         assert min(of_length) > 0 and max(of_length) < 0.6 * sum(of_length)
+
+
+def test_an_experiment_answers_also_when_the_outcome_is_the_same():
+    experiment = Experiment("Same", [Check("on", "On", False)], lambda on: Outcome(HOLDS, "Same."))
+    answers = []
+    experiment.observe(lambda change: answers.append(change.new["sentence"]), "outcome")
+    experiment.set(on=True)
+    assert answers == ["Same."]

@@ -114,7 +114,7 @@ class Experiment(View):
 
     def __init__(self, title: str, controls, run: Callable[..., Outcome]):
         self._controls = {control.name: control for control in controls}
-        self._run = run
+        self._run, self._turn = run, 0
         super().__init__(
             title=title,
             controls=[control.describe() for control in controls],
@@ -140,7 +140,10 @@ class Experiment(View):
         except Exception as problem:
             outcome = Outcome(NOTE, f"This run stopped: {problem}")
         facts = [[name, str(fact)] for name, fact in outcome.facts.items()]
+        # The turn makes each answer a new value, also where nothing changed.
+        self._turn += 1
         self.outcome = {
+            "turn": self._turn,
             "verdict": outcome.verdict,
             "mark": _MARKS[outcome.verdict],
             "sentence": outcome.sentence,
