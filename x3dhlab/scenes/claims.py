@@ -222,7 +222,7 @@ def fill_the_fourth() -> Experiment:
     return Experiment(
         "DH4 in every case",
         [
-            Choose("missing", "A missing DH4 is", (leave, zeros), zeros),
+            Choose("missing", "A missing DH4 is", (zeros, leave), zeros),
             Choose("key", "The server sends as one-time key", points, "1"),
             Check("refuse", "Alice refuses a Diffie-Hellman result of zeros"),
         ],
