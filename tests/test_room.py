@@ -487,7 +487,6 @@ def test_the_end_of_no_room_is_one_sentence(tmp_path):
 
 def test_a_busy_port_is_named(kept):
     with contextlib.closing(server._listen("127.0.0.1", 0)) as taken:
-        taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(CourseProblem, match=f"port {port} is busy"):
             server.serve(kept.file, port=port)

@@ -426,6 +426,7 @@ def _listen(host, port):
         if os.name == "posix":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen()  # from now on, so that the address is good when it is told
     except OSError as problem:
         listening.close()
         busy = problem.errno == errno.EADDRINUSE

@@ -13,12 +13,23 @@ function show({ learners, shown }) {
   at("waiting").hidden = shown !== null;
   at("revealed").hidden = shown === null;
   say(at("here"), `${count(learners, "learner")} in the room`);
+  say(at("answers"), shown === null ? "" : count(shown.answers, "prediction"));
   if (shown === null) return;
   if (at("options").dataset.place !== shown.place) at("options").replaceChildren();
   at("options").dataset.place = shown.place;
   say(at("question"), shown.title);
-  say(at("answers"), count(shown.answers, "prediction"));
   distribution(at("options"), shown);
+  fit();
 }
 
+// As large as the screen allows, so that the last row can read it.
+function fit() {
+  const root = document.documentElement;
+  for (const scale of [2, 1.8, 1.6, 1.4, 1.2, 1]) {
+    root.style.setProperty("--scale", scale);
+    if (root.scrollHeight <= window.innerHeight) return;
+  }
+}
+
+window.addEventListener("resize", fit);
 follow("/api/class", {}, show, gone);

@@ -150,14 +150,15 @@ function showPlaces(state) {
       element(
         "tr",
         {},
-        element("th", { scope: "row" }),
+        element("th", { scope: "row" }, element("span"), element("small")),
         element("td", { className: "figure" }),
         element("td", { className: "names" }),
       ),
     (child, item) => {
       const [head, number, names] = child.children;
       const { lesson } = item.learners[0];
-      say(head, item.place ? `${lesson} ${state.lessons[lesson]}: ${item.place}` : "joined");
+      say(head.firstChild, item.place || "joined");
+      say(head.lastChild, item.place ? `${lesson} ${state.lessons[lesson]}` : "");
       say(number, String(item.learners.length));
       say(names, item.learners.map((learner) => told(learner, state.now)).join(", "));
     },
