@@ -146,6 +146,41 @@ def room(
 
 
 @app.command()
+def guide(
+    path: Annotated[str, typer.Argument(metavar="PATH", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A name in .html or .pdf.", show_default=False),
+    ] = None,
+):
+    """Write the instructor's cue sheet for a path: what to say, ask and show, by the clock."""
+    from x3dhlab.classroom import guide as sheet
+
+    print(f"The guide is in {sheet.write(path, out)}")
+
+
+@app.command()
+def present(
+    number: Annotated[str, typer.Argument(metavar="NN", show_default=False)],
+    section: Annotated[
+        str, typer.Argument(help="A heading, or a part of a path.", show_default=False)
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write the page.", show_default=False),
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+):
+    """Show a lesson's pictures on the projector; the arrow keys step, F fills the screen."""
+    from x3dhlab.classroom import present as deck
+
+    path = deck.present(number, section, out)
+    print(f"The pictures are in {path}")
+    if browser:
+        deck.show(path)
+
+
+@app.command()
 def grade(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", show_default=False)],
     task: Annotated[
