@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Iterable
@@ -40,6 +41,7 @@ AT_A_TIME = 4  # pip mostly waits
 SCRIPTS = Path(__file__).parent / "scripts"
 COURSE, INSTALLER = "x3dhlab", "pip"
 
+_SUM = re.compile(r"^([0-9a-f]{64})  (\S+\.whl)$", re.MULTILINE)
 _OFFLINE = re.compile(r"Retrying \(|Could not fetch URL|timed out", re.IGNORECASE)
 
 
@@ -150,11 +152,9 @@ class Store:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._sums = folder / "SHA256SUMS"
-        self._known = {}
-        if self._sums.is_file():
-            lines = self._sums.read_text(encoding="utf-8").splitlines()
-            pairs = (line.split() for line in lines)
-            self._known = {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+        self._lock = threading.Lock()
+        text = self._sums.read_text(encoding="utf-8") if self._sums.is_file() else ""
+        self._known = {file: digest for digest, file in _SUM.findall(text)}
 
     def find(self, name: str, version: str, target: Target) -> Path | None:
         """A complete wheel of this version that runs on the target. A broken one is deleted."""
@@ -171,9 +171,11 @@ class Store:
         """Take in a complete wheel: first the file, then the line that says so."""
         final = self.folder / path.name
         os.replace(path, final)
-        self._known[final.name] = digest(final)
-        with self._sums.open("a", encoding="utf-8") as stream:
-            stream.write(f"{self._known[final.name]}  {final.name}\n")
+        with self._lock:
+            self._known[final.name] = digest(final)
+            draft = self._sums.with_suffix(".draft")
+            draft.write_text("".join(f"{self._known[file]}  {file}\n" for file in self._known))
+            os.replace(draft, self._sums)
         return final
 
 
