@@ -3,8 +3,8 @@
 The wards of a hospital write to the doctor on duty, over a relay that nobody trusts. Each ward has
 compared the doctor's identity key with her, and she knows the wards' keys. The service promises
 four things: whatever the relay does, only the doctor reads; a recorded login opens no mailbox; the
-doctor knows which ward wrote; and a phone that is stolen tomorrow opens no letter of today. One
-promise does not hold.
+doctor knows which ward wrote; and a phone that is stolen tomorrow opens no letter of today. Not
+every promise holds.
 """
 
 from collections.abc import Callable
