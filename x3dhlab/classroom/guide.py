@@ -20,7 +20,8 @@ _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One cue: its label, what stands under it line by line, and whether lines are `numbered`.
+    """One cue: its label, what stands under it line by line, and whether lines are `numbered` or
+    `listed`.
 
     Lines are Markdown with marks for code and bold type only. `large` is for what is said first.
     """
@@ -29,12 +30,14 @@ class Block:
     lines: tuple[str, ...]
     numbered: bool = False
     large: bool = False
+    listed: bool = False
 
 
 def blocks(cue: Cue) -> tuple[list[Block], list[Block]]:
     """(the cues before the picture, those after it)."""
     notes = cue.teaching
     wrong = tuple(f"{answer} → {ask}" for answer, ask in notes.wrong)
+    stuck = tuple(f"**{what.rstrip('.')}:** {cure}" for what, cure in cue.stuck)
     tasks = tuple(f"{title} ({minutes} minutes)" for title, minutes in cue.tasks)
     before = [
         Block("Say", (notes.board,), large=True),
@@ -42,10 +45,10 @@ def blocks(cue: Cue) -> tuple[list[Block], list[Block]]:
     ]
     after = [
         Block("Ask", (cue.ask.question, _answer(cue.ask))),
-        Block("They say → ask back", wrong),
+        Block("They say → ask back", wrong, listed=True),
         *([Block("They do", tasks)] if tasks else ()),
-        Block("Where people stop", tuple(f"**{what}:** {cure}" for what, cure in cue.stuck)),
-        Block("Skip", (cue.section.skipped, notes.skip)),
+        Block("Where people stop", stuck, listed=True),
+        Block("Skip", (cue.section.skipped, notes.skip), listed=True),
         Block("For the fast", (notes.fast,)),
         Block("Debrief", notes.debrief),
     ]
@@ -62,7 +65,7 @@ def _vote(asked: Asked):
 
 def _answer(asked):
     _, text, why = asked.right
-    return f"**{text.rstrip('.')}.** {why}"
+    return f"**{text if text[-1] in '.?!…' else f'{text}.'}** {why}"
 
 
 def time(slot: Slot) -> str:
@@ -80,10 +83,13 @@ def begin(way: Way) -> Block:
         "Before you begin",
         (
             "Every machine: `x3dhlab doctor` says whether it is ready.",
-            f"Everybody opens the path: `x3dhlab lab --path {way.name}`.",
+            f"Opening: everybody opens the path with `x3dhlab lab --path {way.name}`.",
+            f"Who comes late, at part 4: `x3dhlab catchup {way.name}/4`.",
             "Pictures for the projector: `x3dhlab present NN SECTION`, the line under each one.",
+            "Closing: each person names one thing to look up in a system of their own.",
             way.skipped,
         ),
+        listed=True,
     )
 
 
@@ -111,20 +117,19 @@ def page(way: Way) -> str:
 
 
 def _table(way, plan):
-    rows = "".join(map(_row, plan))
-    day = '<th scope="col">day</th>' if way.days > 1 else ""
-    table = f'<table><thead><tr>{day}<th scope="col">time</th><th scope="col">minutes</th>'
-    if not day:
-        rows = rows.replace("<td>1</td>", "")
-    return f'{table}<th scope="col">lesson</th><th scope="col">part</th></tr></thead>{rows}</table>'
+    names = (["day"] if way.days > 1 else []) + ["time", "minutes", "lesson", "part"]
+    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows = "".join(_row(slot, way.days > 1) for slot in plan)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _row(slot):
+def _row(slot, with_day):
     part, lesson = html.escape(slot.title), ""
     if slot.section:
         part, lesson = f'<a href="#part-{slot.section.number}">{part}</a>', slot.section.lesson
-    cells = (time(slot), str(slot.end - slot.start), lesson, part)
-    return f"<tr><td>{slot.day}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    cells = [time(slot), slot.end - slot.start, lesson, part]
+    days = [slot.day] if with_day else []
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in days + cells)}</tr>"
 
 
 def _section(slot):
@@ -160,7 +165,7 @@ def _block(block):
     label = f"<h3>{html.escape(block.label)}</h3>" if block.label else ""
     if block.label == "Before you begin":
         label = label.replace("h3", "h2")
-    if block.numbered or len(block.lines) > 2:
+    if block.numbered or block.listed:
         tag = "ol" if block.numbered else "ul"
         items = "".join(f"<li>{_marked(line)}</li>" for line in block.lines)
         return f"{label}<{tag}>{items}</{tag}>"
@@ -187,7 +192,7 @@ def paper(way: Way) -> bytes:
     sheets.title_page(
         way.title,
         [(*row[:3], f"lesson {row[3].lesson}" if row[3] else "") for row in rows],
-        [_plain(line) for line in begin(way).lines],
+        _flat(begin(way))[1],
     )
     for slot in plan:
         if slot.section:
@@ -209,16 +214,10 @@ def _sheet(sheets, slot):
 
 
 def _flat(block):
-    lines = [_plain(line) for line in block.lines]
-    if block.numbered:
-        lines = [f"{n}  {line}" for n, line in enumerate(lines, 1)]
-    elif len(lines) > 1 and not block.label.startswith("Ask"):
-        lines = [f"•  {line}" for line in lines]
-    return block.label, lines, block.large
-
-
-def _plain(line):
-    return _LINK.sub(r"\1", _CODE.sub(r"\1", line))
+    lines = tuple(_LINK.sub(r"\1", _CODE.sub(r"\1", line)) for line in block.lines)
+    numbers = [str(n) for n, _ in enumerate(lines, 1)]
+    marks = numbers if block.numbered else ["•"] * len(lines) if block.listed else []
+    return block.label, lines, marks, block.large
 
 
 def write(name: str, out: Path | None = None) -> Path:

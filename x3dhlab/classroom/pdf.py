@@ -6,6 +6,7 @@ What the pages hold is decided in `guide`; this module knows type, paper and pic
 import io
 import re
 import xml.etree.ElementTree as ElementTree
+from itertools import zip_longest
 from pathlib import Path
 
 from fpdf import FPDF
@@ -33,6 +34,7 @@ def flat(svg: str) -> str:
         ]
         root.remove(style)
     for element in root.iter():
+        element.attrib.pop("style", None)
         _dress(element, rules)
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -66,6 +68,7 @@ def _declared(key, value):
 MARGIN, WIDE, TALL = 40, 595.28, 841.89  # points; the last two are A4
 TYPE, LEAD, LARGE, HEAD = 12, 14.6, 16, 20  # points
 NARROW = 88  # percent of the type's width; DejaVu's own condensed form has 90
+GAP, INDENT = 4, 14  # points, between cues and before the text of a list
 LOWEST = 120  # points: what a picture keeps at least
 INK, QUIET, RULE = (23, 32, 46), (77, 88, 104), (195, 202, 212)
 
@@ -73,7 +76,8 @@ INK, QUIET, RULE = (23, 32, 46), (77, 88, 104), (195, 202, 212)
 class _Paper(FPDF):
     """Of Markdown only `**`: in a cue, `--path` and `__init__` are what they are."""
 
-    MARKDOWN_ITALICS_MARKER = MARKDOWN_UNDERLINE_MARKER = MARKDOWN_STRIKETHROUGH_MARKER = "\0"
+    MARKDOWN_ITALICS_MARKER = MARKDOWN_UNDERLINE_MARKER = MARKDOWN_STRIKETHROUGH_MARKER = "\0\0"
+    MARKDOWN_MARKERS = (FPDF.MARKDOWN_BOLD_MARKER,)
 
 
 class Sheets:
@@ -99,20 +103,21 @@ class Sheets:
         day = ""
         for first, time, part, lesson in rows:
             if first != day:
+                self._pdf.ln(GAP)
                 self._write(first, TYPE, "B")
                 day = first
             self._row(time, part, lesson)
         self._bound()
 
     def section(self, head, before, picture, after) -> None:
-        """One page. `head` is (time, title, minutes), a cue (label, lines, large?)."""
+        """One page. `head` is (time, title, minutes); a cue is (label, lines, marks, large?)."""
         time, title, minutes = head
         self._page(title)
         self._write(f"{time}   {title}", HEAD, "B")
         self._write(minutes, TYPE, "", QUIET)
         self._blocks(before)
         shown, caption = picture
-        self._picture(shown, caption, self._height(after))
+        self._picture(shown, caption, self._blocks(after, dry=True))
         self._blocks(after)
         self._bound()
 
@@ -131,45 +136,51 @@ class Sheets:
             raise CourseProblem(f"Page {self._pdf.page_no()} of the guide is too long.")
 
     def _blocks(self, blocks, dry=False):
+        """Their height. A list has its label on a line of its own, other cues begin beside it."""
         height = 0
-        for label, lines, large in blocks:
-            if label and not dry:
-                self._pdf.ln(4)
-            height += 4 if label else 0
-            for n, line in enumerate(lines):
-                text = f"**{label}.** {line}" if label and not n else line
-                height += self._write(text, LARGE if large else TYPE, dry=dry)
+        for label, lines, marks, large in blocks:
+            size, lines = LARGE if large else TYPE, list(lines)
+            if label and marks:
+                height += self._write(f"**{label}**", size, dry=dry)
+            elif label:
+                lines[0] = f"**{label}.** {lines[0]}"
+            for mark, line in zip_longest(marks, lines):
+                height += self._write(line, size, dry=dry, mark=mark)
+            height += GAP
+            if not dry:
+                self._pdf.ln(GAP)
         return height
 
-    def _height(self, blocks):
-        return self._blocks(blocks, dry=True)
-
-    def _write(self, text, size=TYPE, style="", colour=INK, dry=False):
+    def _write(self, text, size=TYPE, style="", colour=INK, dry=False, mark=None):
+        """One paragraph, behind its mark if it has one. Returns the height."""
         self._pdf.set_font("sans", style, size)
         self._pdf.set_text_color(*colour)
-        output = MethodReturnValue.HEIGHT
+        if mark and not dry:
+            self._pdf.cell(0, LEAD, mark)
+        self._pdf.set_x(MARGIN + (INDENT if mark else 0))
         return self._pdf.multi_cell(
             0, LEAD * size / TYPE, text, align="L", new_x="LMARGIN", new_y="NEXT",
-            markdown=True, dry_run=dry, output=output,
+            markdown=True, dry_run=dry, output=MethodReturnValue.HEIGHT,
         )  # fmt: skip
 
     def _row(self, time, part, lesson):
+        self._pdf.set_font("sans", size=TYPE)
         for width, text in ((110, time), (290, part), (0, lesson)):
             self._pdf.cell(width, LEAD + 2, text)
         self._pdf.ln(LEAD + 2)
 
     def _picture(self, shown, caption, below):
-        room = TALL - MARGIN / 2 - self._pdf.get_y() - below - 3 * LEAD - 8
+        room = TALL - MARGIN / 2 - self._pdf.get_y() - below - 3 * LEAD - 2 * GAP
         width, height = shown.size
         scale = min((WIDE - 2 * MARGIN) / width, max(room, LOWEST) / height)
         data = shown.data if shown.kind == "png" else flat(shown.data.decode()).encode()
-        self._pdf.ln(4)
         self._pdf.image(
             io.BytesIO(data), x=(WIDE - width * scale) / 2, y=self._pdf.get_y(),
             w=width * scale, h=height * scale, alt_text=shown.alt,
         )  # fmt: skip
         self._pdf.set_y(self._pdf.get_y() + height * scale + 2)
         self._write(caption, TYPE, "", QUIET)
+        self._pdf.ln(GAP)
 
 
 def _fonts():

@@ -190,9 +190,10 @@ def _cells(lesson, section):
     title, wanted = f"{lesson.number} · {lesson.title}", section.strip("# ").casefold()
     if not wanted:
         return title, part(lesson)
-    for own in (s for way in course.paths() for s in way.sections if s.lesson == lesson.number):
-        if own.title.casefold() == wanted:
-            return f"{lesson.number} · {own.title}", of_section(own)
+    parts = [s for way in course.paths() for s in way.sections if s.lesson == lesson.number]
+    named = [own for own in parts if own.title.casefold() == wanted]
+    if named:
+        return f"{lesson.number} · {named[0].title}", _cells_of(lesson, named)
     headings = [words for _, marks, _ in _under(notebook(lesson)["cells"]) for words, _ in marks]
     for heading in headings:
         if heading.casefold().startswith(wanted):
@@ -201,3 +202,10 @@ def _cells(lesson, section):
         f"Lesson {lesson.number} has no heading that begins with “{section}”. "
         f"It has: {'; '.join(headings[1:])}."
     )
+
+
+def _cells_of(lesson, sections):
+    """The cells of these sections and of the pictures that they name, in the lesson's order."""
+    own = {cell["id"] for section in sections for _, cell in of_section(section)}
+    own |= {section.picture for section in sections}
+    return [(heading, cell) for heading, cell in part(lesson) if cell["id"] in own]
