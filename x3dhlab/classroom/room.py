@@ -247,8 +247,9 @@ class Room:
             (late if row["late"] else counts)[row["place"], row["option"]] += 1
         revealed = {row["place"] for row in self._rows("SELECT place FROM revealed")}
         asked = {place for place, _ in (*counts, *late)} | revealed
+        shown = self.kept("shown")
         return [
-            _prediction(place, counts, late, id in revealed, id == self.kept("shown"))
+            _prediction(place, counts, late, id in revealed, id == shown)
             for id, place in places.of_course().items()
             if id in asked
         ]

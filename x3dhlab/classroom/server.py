@@ -39,7 +39,7 @@ from x3dhlab.course import CourseProblem
 BODY_LIMIT = 16 * 1024  # bytes; a report of `BATCH` events has about 3 KB
 BODY_SECONDS = 5  # for a body to arrive
 PATIENCE = 20  # seconds that a page waits for news before it is told that there are none
-SPACING = 0.05  # seconds in which several changes become one answer
+SPACING = 0.02  # seconds in which several changes become one answer
 MOST_WAITING = 64  # pages that wait at once; a further one is answered immediately
 CLIENTS = 4096  # addresses whose rate is remembered
 POLICY = (
@@ -371,6 +371,8 @@ def _settings(room, ended):
         # An address that a client only claims to have would escape the limits.
         proxy_headers=False,
         server_header=False,
+        # Longer than clients keep an idle connection, so that none is closed under a request.
+        timeout_keep_alive=30,
         timeout_graceful_shutdown=1,
     )
 

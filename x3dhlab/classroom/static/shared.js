@@ -1,6 +1,6 @@
 // What both pages of the room use. Texts of others enter the page as text, never as markup.
 
-const QUIET = 100; // milliseconds between two answers, so that the page can be used
+const QUIET = 50; // milliseconds between two answers, so that the page can be used
 const LONGEST = 10_000; // milliseconds between two attempts while the room does not answer
 
 export function element(tag, properties = {}, ...children) {
