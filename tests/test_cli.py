@@ -42,7 +42,7 @@ def test_help_names_every_command_and_loads_nothing_heavy():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.splitlines()[-1] == "[]"
-    for name in ("lab", "grade", "status", "reset", "update", "doctor", "bench", "hunt"):
+    for name in ("lab", "grade", "status", "reset", "update", "doctor", "bench", "hunt", "catchup"):
         assert f"\n  {name} " in told.stdout
 
 

@@ -300,7 +300,13 @@ def test_who_goes_on_without_an_answer_is_not_sent_back(workspace):
     assert walk(NAME).next.section == FIRST
     after = walk(NAME, done=FIRST.number)
     assert after.next.section.number == FIRST.number + 1
-    assert after.steps[0].asked[0] == 0
+    assert after.steps[0].asked[0] == 0 and after.steps[0].state.startswith("left open")
+
+
+def test_a_part_that_asks_nothing_is_done_when_it_is_left(workspace):
+    quiet = next(part for part in SECTIONS if not course.asked(part) and not part.tasks)
+    assert step(quiet).state == "" and not step(quiet).done
+    assert walk(quiet.path, done=quiet.number).steps[quiet.number - 1].state == "done"
 
 
 def test_at_the_end_the_list_says_so(workspace):

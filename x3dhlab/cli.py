@@ -261,7 +261,7 @@ def status(folder: Workspace = None):
 
 @app.command()
 def catchup(
-    place: Annotated[str, typer.Argument(metavar="NN", show_default=False)],
+    place: Annotated[str, typer.Argument(metavar="LESSON", show_default=False)],
     folder: Workspace = None,
 ):
     """Start at a lesson (05) or a part of a path (90min/4): answer the tasks before it.

@@ -358,11 +358,12 @@ def path_files(name: str) -> dict[str, bytes]:
 def _start(way):
     """The list of a path as text, and the cell that shows what of it is done."""
     lines = [
-        f"| {s.number} | [{s.title}]({s.file}) | {s.minutes} | {' '.join(map(_code, s.tasks))} |"
+        f"| {s.number} | [{s.title}]({s.file}) | {s.minutes} | {' '.join(map(_code, s.tasks))}"
+        f" | {s.skipped} |"
         for s in way.sections
     ]
-    about = f"{len(way.sections)} parts, {way.minutes} minutes with breaks. {way.skipped}"
-    table = "\n".join(["| | part | minutes | tasks |", "|---|---|---|---|", *lines])
+    about = f"{len(way.sections)} parts, {way.minutes} minutes in all. {way.skipped}"
+    table = "\n".join(["| | part | minutes | tasks | left out |", "|---|---|---|---|---|", *lines])
     first = f"[lesson 00](../../notebooks/{lessons()[0].file})"
     cells = [
         _text("path-head", f"# {way.title}", about, "What is next, and what is done:"),

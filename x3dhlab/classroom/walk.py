@@ -24,17 +24,24 @@ class Step:
     left: bool
 
     @property
+    def complete(self) -> bool:
+        """Something is asked in it, and all of it is answered."""
+        (answered, asked), (solved, tasks) = self.asked, self.tasks
+        return asked + tasks > 0 and answered + solved == asked + tasks
+
+    @property
     def done(self) -> bool:
-        """Nothing in it is open, or the learner went on."""
-        open = self.asked[0] < self.asked[1] or self.tasks[0] < self.tasks[1]
-        return self.left or (any((self.asked[1], self.tasks[1])) and not open)
+        """It is complete, or the learner went on."""
+        return self.left or self.complete
 
     @property
     def state(self) -> str:
         """What is done in it, in words."""
         pairs = (self.asked, "questions"), (self.tasks, "tasks")
         counts = [f"{done} of {all} {what}" for (done, all), what in pairs if all]
-        return ", ".join([*(["done"] if self.done else []), *counts])
+        open = self.left and not self.complete and counts
+        done = ["left open"] if open else ["done"] if self.done else []
+        return ", ".join([*done, *counts])
 
 
 @dataclass(frozen=True, slots=True)
