@@ -434,8 +434,10 @@ def _old_prekey(met: bool) -> Result:
         alice.send("Bob", TEXT, renew=met)
     except Refused as refusal:
         return Result(False, refusal.args[0], type(refusal).__name__)
+    used = alice.device.sessions[bob.identity.public][0].opening.signed_prekey_id
     bob.retire(before=1)
-    return Result(True, f"Alice uses the old key; Bob has deleted it: {_said(bob)}")
+    seen = f"Alice uses the old key; Bob has deleted it: {_said(bob)}"
+    return Result(used != bob.device.ring.current, seen)
 
 
 def _own_one_time() -> Result:
@@ -497,7 +499,9 @@ def _rogue_device(checks: bool) -> Result:
             alice.send(name, TEXT)
     except Refused as refusal:
         return Result(False, refusal.args[0], type(refusal).__name__)
-    return Result(True, f"{server.rogue.name}, which is the server's, reads {_said(server.rogue)}")
+    read = _said(server.rogue)
+    seen = f"{server.rogue.name}, which is the server's, reads {read}"
+    return Result(read == f"“{TEXT.decode()}”", seen)
 
 
 def _through_a_gateway() -> Result:
