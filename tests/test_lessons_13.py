@@ -24,7 +24,8 @@ from x3dhlab.errors import (
     StoreUnavailable,
     UsedPreKey,
 )
-from x3dhlab.grading.tasks import TASKS
+from x3dhlab.grading import feedback, judge
+from x3dhlab.grading.tasks import TASKS, of_lesson
 from x3dhlab.party import LocalTransport, Party
 from x3dhlab.scenes.server import DEFENCES, FIRST, LATER, LIES, PACKAGE, keys_of, rehearse
 from x3dhlab.service.limits import FetchLimits, Limit
@@ -323,6 +324,38 @@ def test_the_learners_limit_decides_as_the_package_does():
             assert not allowed
 
 
+@pytest.mark.parametrize("task", of_lesson("13") + of_lesson("14"), ids=lambda task: task.id)
+def test_every_seed_catches_every_named_mistake(task):
+    def outcomes(source, cases):
+        return [judge.outcome(task, source, case) for case in cases]
+
+    for cases in map(task.cases, range(40)):
+        right = outcomes(task.reference, cases)
+        for mistake in task.mistakes:
+            pairs = zip(right, outcomes(mistake.source, cases), strict=True)
+            assert not all(ours.equals(theirs) for ours, theirs in pairs), mistake.name
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "differs"),
+    [
+        ("attack.swap_identity", "Bob's number for Mallory's key", "one_time_prekey_id"),
+        ("attack.swap_signed_prekey", "the one-time key only", "signed_prekey"),
+    ],
+)
+def test_feedback_on_long_frames_shows_what_differs(task, name, differs):
+    task = TASKS[task]
+    (wrong,) = [m for m in task.mistakes if m.name == name]
+    for case in task.cases(1):
+        wanted, got = (judge.outcome(task, s, case) for s in (task.reference, wrong.source))
+        if wanted.equals(got):
+            continue
+        words = feedback.of_case(task, case, got, wanted, wrong)
+        assert words.got != words.expected
+        assert all(f"{{{differs}: " in text for text in (words.got, words.expected))
+        assert max(map(len, (words.got, words.expected))) <= feedback.WIDE
+
+
 def test_the_learners_digits_are_the_packages():
     ours = answers("fingerprint.safety_number")
     keys = "Alice", b"\x01" * 32, "Bob", b"\x02" * 32
@@ -431,9 +464,10 @@ def test_the_console_runs_again_at_every_change_and_says_the_same_in_words():
 def test_two_lies_that_the_console_asks_about():
     both = rehearse(["replay", "withheld"], PACKAGE | {"record": False})
     assert both.read.count(("Bob", "Meet me at noon.")) == 2
+    assert "a message is read twice, and nobody notices anything" in str(both)
     for lie in ("replay", "withheld"):
         alone = rehearse([lie], PACKAGE | {"record": False})
-        assert alone.read.count(("Bob", "Meet me at noon.")) == 1
+        assert alone.read.count(("Bob", "Meet me at noon.")) == 1 and "twice" not in str(alone)
     assert rehearse(["identity", "signed"]).noticed[0][2] == "BadSignature"
 
 

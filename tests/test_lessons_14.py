@@ -333,6 +333,20 @@ def test_two_of_design_bs_six_rows_stand():
     assert "Two of design B's six rows stand as they are" in TEXT
 
 
+def test_a_reason_names_the_keys_of_its_direction():
+    found = [thieves.tried(f"write to {one} as {other}", ()).seen for one, other in PEOPLE]
+    assert "IK_A or of SPK_B" in found[0] and "IK_B or of SPK_A" in found[1]
+
+
+PEOPLE = ("Bob", "Alice"), ("Alice", "Bob")
+
+
+def test_a_server_at_first_contact_is_both_people_whatever_it_has_stolen():
+    for names in subsets(PHONES):
+        told = oracle()["threats"](attacker(names, serves=True, compared=False))
+        assert told["as_alice"] and told["as_bob"] and told["next"]
+
+
 def test_the_claim_fails_where_spk_b_is_not_in_dh1(monkeypatch):
     monkeypatch.setitem(weakened.PAIRS, "DH1", ("IK_A", "IK_B"))
     assert 4 in standing(threats.rows())

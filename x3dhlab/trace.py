@@ -334,7 +334,8 @@ def _counted(labels):
     counts = Counter(labels)
     shown = [f"{n} × {label}" if n > 1 else label for label, n in counts.items()][:_LISTED]
     rest = sum(list(counts.values())[_LISTED:])
-    return [*shown, f"{rest} more values before these"] if rest else shown
+    more = f"{rest} more value{'s' if rest > 1 else ''} before these"
+    return [*shown, more] if rest else shown
 
 
 class Trace:

@@ -200,7 +200,11 @@ def bob_to_alice(names) -> bytes:
     # In this direction Bob is the initiator, so his keys stand in the roles of A.
     roles = {"IK_A": keys.get("IK_B"), "SPK_B": keys.get("SPK_A")}
     stolen = {role: key for role, key in roles.items() if key}
-    _, data = write_as(pair.bob.identity.public, bundle, stolen)
+    try:
+        _, data = write_as(pair.bob.identity.public, bundle, stolen)
+    except MissingTerm as problem:  # every other term has an EK of the thief's own
+        words = "to Alice, DH1 needs the private half of IK_B or of SPK_A"
+        raise MissingTerm(words, step=problem.step) from problem
     pair.network.send("Bob", "Alice", data)
     return opened(pair.alice)
 

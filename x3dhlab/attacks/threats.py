@@ -188,13 +188,13 @@ def steals_identity() -> Row:
 
 
 def steals_identity_and_serves() -> Row:
-    """IK_B before first contact, and the server in hand."""
+    """IK_B before first contact, and the server in hand; the two have compared their keys."""
 
     def secret():
         return f"reads “{thieves.read_next(('IK_B',)).decode()}”"
 
     says = ("Yes", True), ("Yes", True)
-    return _row("has IK_B, and is the server", says, secret, *_forged(("IK_B",)))
+    return _row("is the server, has IK_B; keys compared", says, secret, *_forged(("IK_B",)))
 
 
 def steals_phone() -> Row:

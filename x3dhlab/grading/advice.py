@@ -162,6 +162,6 @@ STEPS = {
     ),
     "value": (
         "The result of the call is not the one that is asked for.",
-        "Look at the second of the two values after `return`.",
+        "Look at both values after `return`: the result, and what the calls before it kept.",
     ),
 }

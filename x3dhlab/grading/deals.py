@@ -90,13 +90,14 @@ def _opening(seed, tasks):
         f"right. About {minutes} minutes in three parts.{deal} Read "
         "[lesson 15](../notebooks/15_bugs_in_the_wild.ipynb) first, one sitting before each part.\n"
         "\nThe first line of each program is its promise. All arguments are plain data. You may "
-        "call the program in your answer, and try values in cells of your own."
+        "call the program in your answer, and try values in cells of your own. "
+        '`hint("hunt.find_01")` prints a hint for this task; called again, it prints the next one.'
     )
 
 
 def _check(seed):
     if seed == hunt.COURSE:
-        return "from x3dhlab.grading import check"
+        return "from x3dhlab.grading import check, hint"
     return f"from x3dhlab.grading import hunt\n\ncheck, hint = hunt({seed})"
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from x3dhlab.grading import advice, judge, plain, report, sequence
 from x3dhlab.grading.report import Feedback
 
+WIDE = 250  # characters of a value: what is longer shows only what differs
 CALL = 210  # characters of a call: three lines, and what is special about it is never cut off
 _DELEGATED = (
     "The answer hands the step to the package. The task is to write the step itself.",
@@ -37,7 +38,7 @@ def of_state(task, answers):
     if state == "unbuilt":
         raised = answers.state.get("raised")
         found = judge.Outcome(error="!", detail=raised if type(raised) is dict else {})
-        likely, cure = _error_advice(task, found, None)
+        likely, cure = _error_advice(task, found, "")
         got = _show_error(found)
         return kind(found), Feedback("", got, expected, likely, cure, task.section)
     got = "nothing: the process ended, ran too long or used too much memory"
@@ -74,7 +75,7 @@ def of_case(task, case, got, wanted, mistake, everywhere=False):
     if mistake is not None:
         likely, cure, section = mistake.misconception, mistake.cure, mistake.section
     elif got is not None and (got.error or got.ended):
-        (likely, cure), section = _error_advice(task, got, wanted), ""
+        (likely, cure), section = _error_advice(task, got, _refusal(got, wanted)), ""
     else:
         (likely, cure), section = _value_advice(task, case, got, wanted, everywhere), ""
     last = _last_step(got, wanted) if case.steps else None
@@ -137,15 +138,15 @@ def _show_outcome(got, wanted, case, last, explained):
     if got.error:
         return _show_error(got)
     if last is not None:
-        text = _show_steps(got, case, last)
+        text = _show_steps(got, wanted, case, last)
         if got.holds and not wanted.holds:
             text += f", and what is kept holds {' and '.join(got.holds)}"
-    elif not wanted.error and type(got.value) is dict and type(wanted.value) is dict:
+    elif got.objection is None and type(got.value) is type(wanted.value) is dict:
         text = _different_keys(got.value, wanted.value, case)
         if 0 < _count_wrong(got.value, wanted.value) < len(got.value):
             text += ", and the right value for the rest"
     else:
-        text = report.show(got.value, case.labels)
+        text = _show_value(got, wanted, case)
     if not wanted.error and not _unchanged(got, wanted):
         right = plain.same(got.value, wanted.value)
         text = f"{'the right value' if right else text}, and an argument was changed in place"
@@ -168,12 +169,48 @@ def _count_wrong(value, other):
     return sum(key not in other or not plain.same(value[key], other[key]) for key in value)
 
 
-def _show_steps(outcome, case, last):
-    """What each call of a sequence gave; numbered when there are several."""
-    texts = [_show_step(outcome, case, *step) for step in outcome.value[:last]]
-    if len(texts) == 1:
-        return texts[0]
-    return "; ".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
+_ABSENT = plain.Other("nothing")
+
+
+def _show_value(outcome, other, case):
+    """A value in full, or the parts in which it differs from another one."""
+    text = report.show(outcome.value, case.labels)
+    if len(text) <= WIDE or other is None or other.error:
+        return text
+    return _show_differing(outcome.value, other.value, case.labels)
+
+
+def _show_differing(value, other, labels):
+    """Lists of one length and dicts without what is equal in both."""
+    if plain.same(value, other):
+        return "…"
+    if type(value) is type(other) is list and len(value) == len(other):
+        pairs = zip(value, other, strict=True)
+        return f"[{', '.join(_show_differing(*pair, labels) for pair in pairs)}]"
+    if type(value) is not dict or type(other) is not dict:
+        return report.show(value, labels)
+    texts = []
+    for name, item in value.items():
+        shown = _show_differing(item, other.get(name, _ABSENT), labels)
+        texts += [] if shown == "…" else [f"{report.show_key(name)}: {shown}"]
+    texts += [f"no {report.show_key(name)}" for name in other if name not in value]
+    return f"{{{', '.join(texts)}}}"
+
+
+def _show_steps(outcome, other, case, last):
+    """What each call of a sequence gave; numbered when there are several.
+
+    Where that is long, the last one alone, and of it what differs from the other outcome.
+    """
+    steps = outcome.value[:last]
+    texts = [_show_step(outcome, case, *step) for step in steps]
+    others = other.value[:last] if other else []
+    pair = [one[-1] for one in (steps, others) if len(one) == last]
+    numbered = len(texts) > 1
+    if [kind for kind, _ in pair] == [sequence.GAVE] * 2 and sum(map(len, texts)) > WIDE:
+        texts[-1] = _show_differing(pair[0][1], pair[1][1], case.labels)
+        return f"{last}. {texts[-1]}" if numbered else texts[-1]
+    return "; ".join(f"{n}. {text}" if numbered else text for n, text in enumerate(texts, 1))
 
 
 def _show_step(outcome, case, kind, value):
@@ -190,7 +227,7 @@ def _show_expected(task, wanted, got, case, last):
     if wanted.error:
         return f"the error {wanted.error}"
     if last is not None:
-        text = _show_steps(wanted, case, last)
+        text = _show_steps(wanted, got, case, last)
         held = got.holds if got else ()
         return f"{text}, and no {' or '.join(held)} in what is kept" if held else text
     if task.witness:
@@ -201,7 +238,7 @@ def _show_expected(task, wanted, got, case, last):
         return _show_digests(case, wanted, got)
     if type(wanted.value) is dict and got and type(got.value) is dict:
         return _different_keys(wanted.value, got.value, case).split(", without ")[0]
-    return report.show(wanted.value, case.labels)
+    return _show_value(wanted, got, case)
 
 
 def _show_digests(case, wanted, got):
@@ -258,8 +295,17 @@ def _foreign_import(detail):
     return name if type(name) is str and name.split(".")[0] == "x3dhlab" else ""
 
 
-def _error_advice(task, found, wanted):
-    """(likely cause, cure) of an error that no named mistake explains."""
+def _refusal(got, wanted):
+    """The name of the error that is asked for where the outcomes differ; "" if none is."""
+    if not wanted.steps:
+        return wanted.error
+    place = sequence.differing(got.value, wanted.value, plain.same)
+    kind, value = wanted.value[place] if place is not None else ("", "")
+    return value if kind == sequence.REFUSED else ""
+
+
+def _error_advice(task, found, asked):
+    """(likely cause, cure) of an error that no named mistake explains; `asked` names the right."""
     detail = found.detail
     because = detail.get("because")
     if type(because) is dict:
@@ -268,17 +314,17 @@ def _error_advice(task, found, wanted):
         modules = ", ".join(f"x3dhlab.{name}" for name in task.modules) or "no module"
         return _DELEGATED[0], _DELEGATED[1].format(modules=modules)
     if advice.lacks_text(detail):
-        error = wanted.error if wanted is not None and wanted.error else "TheError"
-        return advice.NO_TEXT[0], advice.NO_TEXT[1].format(error=error)
-    if wanted is not None and wanted.error and not advice.is_pythons(detail):
+        return advice.NO_TEXT[0], advice.NO_TEXT[1].format(error=asked or "TheError")
+    if asked and not advice.is_pythons(detail):
         return (
-            f"The input was refused, for another reason than the task asks for: {wanted.error}.",
-            "Look at the order of the checks, and at which value each of them gets.",
+            f"The input was refused with another error than the task asks for: {asked}.",
+            f"If your own line raises it, raise {asked} there. Else look at the order of the "
+            "checks, and at which value each of them gets.",
         )
-    if wanted is not None and wanted.error:
+    if asked:
         return (
-            f"Python itself stopped the call; the task asks for {wanted.error}.",
-            f"Test the input first, and raise {wanted.error} yourself.",
+            f"An error of Python ended the call; the task asks for {asked}.",
+            f"Test the input first, and raise {asked} yourself.",
         )
     return advice.of_error(detail)
 
@@ -297,22 +343,34 @@ def _value_advice(task, case, got, wanted, everywhere):
     if wanted.steps:
         return _step_advice(case, got, wanted)
     if got.objection and got.value is not None:
-        return "", ""
+        return _form_advice(got, wanted)
     if got.value is None:
         return (
             "A way through the function ends without `return`, or with `return None`.",
-            "Give the result back on every way that is no refusal.",
+            "Give the result back on every way that is no refusal. A search that finds nothing "
+            "comes to the end, too.",
         )
     if plain.same(wanted.value, got.value):
         return advice.STEPS["changed"]
     ours, theirs = type(wanted.value), type(got.value)
     if ours is not theirs:
-        name = got.value.name if theirs is plain.Other else theirs.__name__
-        return f"The result is of type {name}; the task asks for {ours.__name__}.", _CONVERT
+        return _type_advice(got, wanted)
     if ours in (bytes, list) and not task.withheld and len(wanted.value) != len(got.value):
         unit = "bytes" if ours is bytes else "values"
         return f"{len(got.value)} {unit} came back, {len(wanted.value)} were expected.", _COUNT
     return _ENTRIES if ours is dict else ("", "")
+
+
+def _type_advice(got, wanted):
+    ours, theirs = type(wanted.value), type(got.value)
+    name = got.value.name if theirs is plain.Other else theirs.__name__
+    return f"The result is of type {name}; the task asks for {ours.__name__}.", _CONVERT
+
+
+def _form_advice(got, wanted):
+    """What a witness of another type should be; other objections say all by themselves."""
+    other = got.objection == judge.OTHER_FORM and type(wanted.value) is not type(got.value)
+    return _type_advice(got, wanted) if other else ("", "")
 
 
 _ENTRIES = (

@@ -9,6 +9,9 @@ from x3dhlab.errors import Refused
 from x3dhlab.grading import plain, sequence
 from x3dhlab.grading.task import Case, Mistake, Task
 
+OTHER_FORM = "The value has another form than the task asks for."
+"""The objection to a value whose type or parts do not fit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -81,7 +84,7 @@ def weighed(task: Task, case: Case, found: Outcome | None) -> Outcome | None:
     try:
         objection = task.witness.objection(case, found.value)
     except Exception:
-        objection = "The value has another form than the task asks for."
+        objection = OTHER_FORM
     return replace(found, objection=objection)
 
 

@@ -96,8 +96,8 @@ def show(value, labels: dict | None = None) -> str:
 
 
 def show_key(key) -> str:
-    """The key of a dict, without quotes when it is a word."""
-    return clean(key)[:40] if type(key) is str else show(key)
+    """The key of a dict, without quotes when it is a word; digits as text are no number."""
+    return clean(key)[:40] if type(key) is str and not key.isdigit() else show(key)
 
 
 def _show_bytes(value, labels):

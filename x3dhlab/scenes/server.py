@@ -229,7 +229,9 @@ def outcome(run: Run) -> tuple[str, str]:
     who = f"{' and '.join(names)} notice{'' if len(names) > 1 else 's'} something"
     who = who if names else "nobody notices anything"
     gains = "reads" if run.server else "can read later" if run.later else "reads nothing"
-    if run.server or run.later:
+    again = len(set(run.read)) < len(run.read)
+    gains += ", a message is read twice" if again else ""
+    if run.server or run.later or again:
         return (NOTE if names else FALLS), f"The server {gains}, and {who}."
     if run.stale:
         return (NOTE if names else FALLS), f"Alice uses an old signed prekey, and {who}."

@@ -61,6 +61,10 @@ def pin_and_warn_cases(seed: int) -> list[Case]:
             *("send Bob", None, "seen Carol", d, "accept Bob", b, "send Carol", None),
         ],
         "an accepted key that nobody showed": ["seen Bob", a, "accept Bob", b, "seen Bob", a],
+        "another key is accepted during an alarm": [
+            *("seen Bob", a, "seen Bob", b, "accept Bob", c, "send Bob", None),
+            *("accept Bob", a, "send Bob", None),
+        ],
     }
     return [_pinned(about, script, names) for about, script in scripts.items()]
 
@@ -166,6 +170,13 @@ _PIN_AND_WARN = Task(
                 "A key was pinned that never came from anywhere.",
                 "Accept only the key that waits.",
                 (_MAY, 'what == "accept" and pin is not None'),
+            ),
+            (
+                "accepts any key during an alarm",
+                "While a key waited, `accept` took whichever key it was given. It did not compare "
+                "the key of the event with the one that waits.",
+                "Accept only if the key of the event is the one that waits.",
+                (_MAY, 'what == "accept" and waiting'),
             ),
             (
                 "accepts strangers",
@@ -326,9 +337,9 @@ _SAFETY_NUMBER = Task(
         "value = 00 00 ‖ key ‖ name (UTF-8). Then `rounds` times: value = SHA-512(value ‖ key). "
         "Take the first 30 bytes of the last value as six big-endian numbers of 5 bytes. Each "
         "modulo 100,000 gives five digits, with zeros in front. That is half a safety number, 30 "
-        "digits. Return both halves as one text, the smaller one first. `my_id` and `my_key` are "
-        "one person's, `their_id` and `their_key` the other's; Signal's apps have 5,200 for "
-        "`rounds`. Use hashlib of Python's library."
+        "digits. Return both halves as one text of 60 digits without spaces, the smaller one "
+        "first. `my_id` and `my_key` are one person's, `their_id` and `their_key` the other's; "
+        "Signal's apps have 5,200 for `rounds`. Use hashlib of Python's library."
     ),
     why="Both phones compute the same digits, each from the keys that it holds. If the server "
     "gave one of them another key, the digits differ.",
@@ -436,6 +447,12 @@ _SAFETY_NUMBER = Task(
                 ("range(rounds)", "range(1)"),
             ),
             (
+                "always 5,200 rounds",
+                "The number of rounds is the one of Signal's apps, not the argument.",
+                "for _ in range(rounds).",
+                ("range(rounds)", "range(5200)"),
+            ),
+            (
                 "another hash",
                 "The hash is SHA-256. Its 32 bytes give other digits.",
                 "hashlib.sha512.",
@@ -465,6 +482,14 @@ _SAFETY_NUMBER = Task(
                 "60 digits.",
                 "Join the groups without spaces.",
                 ('return "".join(f"', 'return " ".join(f"'),
+            ),
+            (
+                "spaces between all groups",
+                "Spaces were put between all groups, as phones show them. Wanted are the 60 "
+                "digits.",
+                "Join groups and halves without spaces.",
+                ('return "".join(f"', 'return " ".join(f"'),
+                ('return "".join(sorted', 'return " ".join(sorted'),
             ),
             (
                 "a number for a text",
@@ -510,7 +535,7 @@ def fetch_limit_cases(seed: int) -> list[Case]:
     t = rng.randint(10_000, 90_000)
     state = {"pair": [size, seconds], "target": [wide, slow], "buckets": {}}
     roomy = {"pair": [size, seconds], "target": [50, slow], "buckets": {}}
-    narrow = {"pair": [5, seconds], "target": [2, slow], "buckets": {}}
+    narrow = {"pair": [5, 100 * slow], "target": [2, slow], "buckets": {}}
     burst = [("Mallory", "Bob", t)] * (size + 2)
     scripts = [
         ("one requester", roomy, burst),
@@ -555,13 +580,17 @@ def fetch_limit_cases(seed: int) -> list[Case]:
 def _limited(about, state, requests):
     first = requests[0][2]
     steps = tuple(
-        Step(f"{who} asks for {target}, second {now - first}", (who, target, now))
+        Step(f"{who} → {target}, {now - first} s", (who, target, now))
         for who, target, now in requests
     )
     return Case((state,), about, {}, steps)
 
 
 _CREDIT = "level(buckets.get(name), size, seconds, now) - seconds"
+_TAKES = "        buckets[name] = [credit, now]\n"
+_STOPS = f"        if not allowed:\n            break\n{_TAKES}"
+_KEPT = '{**state, "buckets": buckets}'
+_KEEPS = f"{_KEPT} if allowed else state"
 _LIMITS = '{("pair", requester, target): state["pair"], ("target", target): state["target"]}'
 
 _FETCH_LIMIT = Task(
@@ -648,12 +677,24 @@ _FETCH_LIMIT = Task(
                 "half of a refusal",
                 "A request that the target's bucket refuses still took a token of the pair.",
                 "Decide on both buckets first, then take both tokens or none.",
-                (
-                    '{**state, "buckets": buckets} if allowed else state',
-                    '{**state, "buckets": {k: v for k, v in buckets.items() if v[0] >= 0 and '
-                    '(allowed or k[0] == "pair" or k in state["buckets"] and v == '
-                    'state["buckets"][k])} if not allowed else buckets}',
-                ),
+                (_TAKES, _STOPS),
+                (_KEEPS, _KEPT),
+            ),
+            (
+                "a refusal costs the target",
+                "A request that the pair's bucket refuses still took a token of the target. One "
+                "requester then uses up what is there for everybody.",
+                "Decide on both buckets first, then take both tokens or none.",
+                ("in limits.items():", "in reversed(limits.items()):"),
+                (_TAKES, _STOPS),
+                (_KEEPS, _KEPT),
+            ),
+            (
+                "each bucket for itself",
+                "When one bucket refuses, the other one still lost a token.",
+                "Decide on both buckets first, then take both tokens or none.",
+                (_TAKES, "        if credit >= 0:\n            buckets[name] = [credit, now]\n"),
+                (_KEEPS, _KEPT),
             ),
             (
                 "one too many",

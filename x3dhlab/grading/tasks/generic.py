@@ -31,8 +31,9 @@ def nothing_returned(function: str, reference: str) -> Mistake:
     return Mistake(
         "nothing returned",
         _wrapped(reference, function, "_right(*arguments)"),
-        "The function ends without `return`, so its result is None.",
-        "Give the result back with `return`; printing or storing it is not enough.",
+        "The result is None: no `return` with a value was reached.",
+        "Give the result back with `return`; printing or storing it is not enough. Inside an `if`, "
+        "the `return` runs only if its condition was true.",
     )
 
 

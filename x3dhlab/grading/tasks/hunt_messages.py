@@ -6,6 +6,7 @@ from x3dhlab.grading.tasks.hunting import cure, find
 
 _SAME = "Lesson 15, “Two inputs, one output”"
 _EDGES = "Lesson 15, “The edges of the input”"
+_REFUSED = "Lesson 15, “After a refusal”"
 _ORDER = "Lesson 15, “The order of events”"
 
 
@@ -42,14 +43,14 @@ MESSAGE_NONCE = find(
     rows=(
         (
             "the same message",
-            "One message has one nonce; that is no fault.",
-            "Find a second number.",
+            "One message has one nonce; that is no fault. Two messages with one nonce are.",
+            "Find a second number with the same remainder modulo 256.",
             ("number + 256", "number"),
         ),
         (
             "the next message",
-            "The next number has another remainder.",
-            "How far apart are two numbers with one remainder?",
+            "The nonce is the remainder modulo 256, and the next number has another one.",
+            "How far apart are two numbers with the same remainder?",
             ("number + 256", "number + 1"),
         ),
         (
@@ -213,6 +214,13 @@ CURE_OPEN_MESSAGE = cure(
         f"text = {_OPENED}",
     ),
     cases=_bound,
+    uncured=(
+        "empty associated data",
+        "The associated data are empty. The sender's tag covers the header, so even the honest "
+        "message does not open.",
+        "Give the header as the third argument.",
+        r"sealed, b(?:''|\"\")\)",
+    ),
     tells={
         "half of the header": r"header\[:4\]",
         "the whole message as associated data": r"sealed, data\)",
@@ -448,6 +456,7 @@ CURE_PUBLISH = cure(
         "table.get(user, {}) is what the user has.",
     ),
     cases=_tables,
+    sections={"an argument changed in place": _REFUSED},
     rows=(
         (
             "older keys lost",

@@ -253,16 +253,20 @@ READ_AND_LOG = find(
 
 def _lines(rng):
     key, good = _honest(rng)
-    session = {"name": rng.choice(("Bob", "Carol")), "key": key, "number": rng.randint(0, 99)}
+    number = rng.randint(0, 90)
     rows = [
         (good[:-1] + bytes([good[-1] ^ 1]), "a message with a wrong tag"),
         (good, "an honest message"),
         (b"\x02" + good[1:], "a message of version 02"),
         (good[:20], "a message of 20 bytes"),
     ]
-    return [Case((session, data), about) for data, about in rows]
+    return [
+        Case(({"name": name, "key": key, "number": number + place}, data), about)
+        for place, (name, (data, about)) in enumerate(zip(_NAMES, rows, strict=True))
+    ]
 
 
+_NAMES = "Carol", "Bob", "Dave", "Erin"
 _FAILED = 'return f"{name}: cannot open"'
 
 CURE_READ_AND_LOG = cure(
@@ -286,6 +290,12 @@ CURE_READ_AND_LOG = cure(
             "Four bytes of the key are in the line. They make guessing easier, and are not needed.",
             "Name the session, not its key.",
             (_FAILED, "return f\"{name}: cannot open, key {session['key'][:4].hex()}\""),
+        ),
+        (
+            "the number in the line",
+            "The line holds the session's number. The task asks for the name alone.",
+            "Leave the number out; the line ends after “cannot open”.",
+            (_FAILED, "return f\"{name}: cannot open {session['number']}\""),
         ),
         (
             "the error is hidden",
@@ -457,8 +467,9 @@ PURPOSE_KEY = find(
             ('label + b"\\0"', 'b"\\0" + label'),
         ),
         (
-            "a space",
-            "A space is the byte 20; HMAC adds bytes 00.",
+            "another byte behind",
+            "HMAC adds bytes of value 0, and you added another one. A space is the byte 20, and "
+            "the digit 0 is the byte 30.",
             "Add a byte of value 0.",
             ('label + b"\\0"', 'label + b" "'),
         ),
@@ -483,8 +494,8 @@ CURE_PURPOSE_KEY = cure(
     "purpose_key",
     "(secret: bytes, label: bytes) -> bytes",
     "Return a key of 32 bytes that is another one for each label. Use `hkdf(input, salt=…, "
-    "info=…, length=…)`: the secret is the input, the salt is 32 zero bytes, the label has its "
-    "own place.",
+    "info=…, length=…)`: the secret is the input, the salt is 32 zero bytes, and the label stands "
+    "where HKDF has the purpose of a key.",
     "HKDF keeps the info apart from everything else; all its bytes count.",
     section=_SAME,
     hints=(
@@ -511,6 +522,19 @@ CURE_PURPOSE_KEY = cure(
             "The secret is the salt, and the label is the input.",
             "The secret is the first argument.",
             (_DERIVED, 'hkdf(label, salt=secret, info=b"", length=32)'),
+        ),
+        (
+            "secret and label joined",
+            "The label is part of the input, where its border to the secret can move.",
+            "The input is the secret alone; the label is the info.",
+            (_DERIVED, 'hkdf(secret + label, salt=bytes(32), info=b"", length=32)'),
+        ),
+        (
+            "HMAC in place of HKDF",
+            "This is one HMAC over the label. HKDF is another function, with a salt and an info.",
+            "Call hkdf; the label is the info.",
+            ("def cure_02", "import hmac\n\n\ndef cure_02"),
+            (_DERIVED, 'hmac.digest(secret, label, "sha256")'),
         ),
         (
             "no label",

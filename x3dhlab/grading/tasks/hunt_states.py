@@ -282,7 +282,7 @@ REMEMBER = find(
     "Bob's Diffie-Hellman results with it must be the same.",
     "X25519 takes several byte strings for one key, and the record compares bytes.",
     points=3,
-    section=_SAME,
+    section=_EDGES,
     goal="the same handshake in other bytes",
     hints=(
         "What does the record compare, and what does X25519 compute with?",
@@ -331,11 +331,12 @@ REMEMBER_RECENT = find(
     "remember_recent",
     "(mark: bytes, room: int) -> list",
     "Bob has just accepted the handshake `mark`. His record has place for `room` handshakes; see "
-    "`remember_recent`. Return a list of marks, 32 bytes each, that arrive after it, so that "
-    "`mark` is accepted a second time. (Everybody can make handshakes with Bob's public bundle.)",
+    "`remember_recent`. Return a list of the marks that arrive after it, 32 bytes each, in their "
+    "order. `mark` itself is one of them, and there it is accepted a second time. (Everybody can "
+    "make handshakes with Bob's public bundle.)",
     "A record that forgets can be made to forget.",
     points=3,
-    section=_ORDER,
+    section=_REFUSED,
     goal="marks after which the recorded handshake is accepted again",
     hints=(
         "What leaves the record when it is full?",
@@ -463,7 +464,9 @@ def _readings(rng):
         ("a message twice", ["honest", "honest"]),
         ("a forgery further on, then the honest message", ["ahead", "honest"]),
     ]
-    return [_reading(rng, about, names) for about, names in rows]
+    sequences = [_reading(rng, about, names) for about, names in rows]
+    alone = (101, "a jump of 101, alone"), (-1, "a number of the past, alone")
+    return sequences + [_refused(rng, *row) for row in alone]
 
 
 def _reading(rng, about, names):
@@ -481,6 +484,13 @@ def _reading(rng, about, names):
     }
     state = {"chain": chain, "next": first}
     return Case((state,), about, {}, tuple(known[name] for name in names))
+
+
+def _refused(rng, distance, about):
+    """One call alone: here the name of the error counts, and not only that there is one."""
+    chain, first = rng.randbytes(32), rng.randint(1, 50)
+    sealed = _sealed(chain, max(distance, 0), b"Hi Bob")
+    return Case(({"chain": chain, "next": first}, first + distance, sealed), about)
 
 
 _STEPS = 'for _ in range(number - state["next"]):\n        chain = hmac_sha256(chain, b"\\x02")'
@@ -600,6 +610,13 @@ LOST_MESSAGES = find(
             "Inside a chain the program keeps the keys of missing messages.",
             "The late message must cross into the next chain.",
             (_LATE, "return [sent[1], sent[0], *sent[2:]]"),
+        ),
+        (
+            "a chain comes before the one in front of it",
+            "A header tells the length of one chain, the one before its own. What is missing of an "
+            "older chain, no program can know.",
+            "Let each chain begin before the next one does.",
+            (_LATE, "return sent[::-1]"),
         ),
         (
             "a message is left out",

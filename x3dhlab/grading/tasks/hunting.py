@@ -113,24 +113,32 @@ def _seeded(cases, name):
     return lambda seed: cases(random.Random(f"{name} {seed}"))
 
 
+UNCURED = (
+    "the flaw is still there",
+    "This does what the broken function does.",
+    "Take your witness of the task before, and follow it through your function line by line.",
+    "",
+)
+
+
 def cure(function, signature, statement, why, **rest) -> Task:
     """The task to write the function right; `rest` as for `find`, rows over the sound function.
 
-    `tells` maps the names of rows to their `Mistake.tell`.
+    `tells` and `sections` map the names of rows to their `Mistake.tell` and `.section`. `uncured`
+    has name, misconception, cure and tell of the broken function, where the usual ones do not fit.
     """
     bug = _BUGS[function]
     name = f"cure_{CURED[bug.slot]:02}"
     imports, needed, own = parts(function)
     reference = cured_text(function) + "\n"
-    tells = rest.get("tells", {})
+    tells, sections = rest.get("tells", {}), rest.get("sections", {})
     wrong = generic.variants(reference, *rest["rows"])
-    wrong = tuple(replace(mistake, tell=tells.get(mistake.name, "")) for mistake in wrong)
-    uncured = Mistake(
-        "the flaw is still there",
-        _named(own, function, name) + "\n",
-        "This does what the broken function does.",
-        "Take your witness of the task before, and follow it through your function line by line.",
+    wrong = tuple(
+        replace(row, tell=tells.get(row.name, ""), section=sections.get(row.name, ""))
+        for row in wrong
     )
+    said, *words, tell = rest.get("uncured", UNCURED)
+    uncured = Mistake(said, _named(own, function, name) + "\n", *words, tell=tell)
     usual = [generic.nothing_returned(name, reference)]
     if rest.get("hex", True):
         usual.append(generic.hex_for_bytes(name, reference))

@@ -421,6 +421,16 @@ _SWAP_SIGNED = Task(
                 (' and frame["about"] == "Bob":', ":"),
             ),
             (
+                "only Alice's bundle",
+                "Only the bundle for Alice was changed. Everybody who asks for Bob is to get the "
+                "forged keys.",
+                'Do not look at frame["to"]: every bundle about Bob.',
+                (
+                    ' and frame["about"] == "Bob":',
+                    ' and frame["about"] == "Bob" and frame["to"] == "Alice":',
+                ),
+            ),
+            (
                 "nobody noted",
                 "The state does not say who got the forged keys.",
                 'Add frame["to"] to `waiting`.',

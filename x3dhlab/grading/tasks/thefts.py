@@ -179,6 +179,14 @@ _IMPERSONATE_MISTAKES = generic.variants(
         ('if bundle["one_time_prekey"] is not None:', "if False:"),
     ),
     (
+        "the one-time prekey left out",
+        "The message names no one-time prekey, and DH4 is missing. Bob would open it; the task "
+        "asks for the number of the bundle.",
+        "When the bundle has a one-time prekey, name its number, and add DH(EK, OPK_B).",
+        ('if bundle["one_time_prekey"] is not None:', "if False:"),
+        ('"one_time_prekey_id": bundle["one_time_prekey_id"]', '"one_time_prekey_id": None'),
+    ),
+    (
         "DH4 as zeros",
         "Zeros stand in for the missing DH4.",
         "Without a one-time prekey, leave DH4 out.",
@@ -458,13 +466,18 @@ _ATTACKERS = (
     ("the server, keys were compared", "", True, True, True),
     ("first contact, an honest server", "", False, False, True),
     ("SPK_B, and the server", "SPK_B", True, True, True),
-    ("a known generator and SPK_B", "EK_A SPK_B", False, True, True),
-    ("a known generator, SPK_B, and the server", "EK_A SPK_B", True, True, True),
-    ("a known generator and IK_A", "EK_A IK_A", False, True, True),
-    ("a known generator alone", "EK_A", False, True, True),
+    ("EK_A of the recording, and SPK_B", "EK_A SPK_B", False, True, True),
+    ("EK_A of the recording, SPK_B, and the server", "EK_A SPK_B", True, True, True),
+    ("EK_A of the recording, and IK_A", "EK_A IK_A", False, True, True),
+    ("EK_A of the recording alone", "EK_A", False, True, True),
     ("both identity keys, and the server", "IK_A IK_B", True, True, True),
     ("both identity keys", "IK_A IK_B", False, True, False),
     ("IK_B at first contact, an honest server", "IK_B", False, False, True),
+    ("IK_B, and the server at first contact", "IK_B", True, False, True),
+    ("IK_A, and the server at first contact", "IK_A", True, False, True),
+    ("SPK_B, and the server at first contact", "SPK_B", True, False, False),
+    ("SPK_A, and the server at first contact", "SPK_A", True, False, True),
+    ("EK_A of the recording, and the server at first contact", "EK_A", True, False, False),
 )
 
 
@@ -491,6 +504,7 @@ _REASONS = {
     "as_bob": "to Alice, DH1 joins IK_B and SPK_A",
     "as_alice": "to Bob, DH1 joins IK_A and SPK_B",
 }
+_PLACED = "at first contact, nobody knows whose identity key the server shows"
 
 
 def explain_threats(case: Case, got) -> str:
@@ -501,7 +515,9 @@ def explain_threats(case: Case, got) -> str:
     if type(got) is not dict:
         return ""
     wrong = [name for name in right if got.get(name) is not right[name]]
-    return f"{wrong[0]}: {_REASONS[wrong[0]]}" if wrong else ""
+    (facts,) = case.arguments
+    placed = facts["serves"] and not facts["compared"] and wrong[:1] != ["recorded"]
+    return f"{wrong[0]}: {_PLACED if placed else _REASONS[wrong[0]]}" if wrong else ""
 
 
 _AS_ALICE = 'bool(has & {"IK_A", "SPK_B"})'
@@ -580,7 +596,8 @@ _THREATS_MISTAKES = generic.variants(
     ),
     (
         "an old EK_A for the next message",
-        "EK_A of the recorded message was used for the next one. That message has a new EK_A.",
+        "EK_A of the recorded message was used for the next one. That message has a new EK_A, and "
+        "only the old one was stolen.",
         "Leave EK_A out for the next message.",
         ('has - {"EK_A"}', "set(has)"),
     ),
@@ -609,6 +626,20 @@ _THREATS_MISTAKES = generic.variants(
         "Keys that nobody compared count as exchanged, although the server is honest.",
         "Somebody must exchange them: serves and not compared.",
         (_SWAPS, 'swaps = not attacker["compared"]'),
+    ),
+    (
+        "IK_B is never Alice",
+        "A lying server that has IK_B is not Alice to Bob at first contact, says the answer. For "
+        "that it needs no stolen key: it shows Bob a key of its own as Alice's.",
+        "A server at first contact is both people, whatever else it has stolen.",
+        (f"swaps or {_AS_ALICE}", f'(swaps and "IK_B" not in has) or {_AS_ALICE}'),
+    ),
+    (
+        "a thief does not swap",
+        "A server that has stolen a key exchanges no identity keys, says the answer. It can do "
+        "both.",
+        "A server at first contact is both people, whatever else it has stolen.",
+        (_SWAPS, f"{_SWAPS} and not has"),
     ),
     (
         "comparing stops thieves",
@@ -646,10 +677,11 @@ _THREATS = Task(
         "`attacker` has stolen (a list of names of private halves: IK_A, EK_A, SPK_A, IK_B, SPK_B),"
         " serves (True: he is the server from now on), compared (True: Alice and Bob know each "
         "other's identity keys) and one_time (True: Bob's pool has keys; used ones are deleted). "
-        "EK_A is the one of the recorded message. Return a dict of True and False: recorded (he "
-        "computes SK of the message that Alice sent to Bob before the theft, over an honest "
-        "server), next (SK of Alice's next first message to Bob), as_bob (Alice opens a first "
-        "message of his as Bob's), as_alice (Bob opens one as Alice's). Given: PAIRS."
+        "EK_A is the one of the recorded message alone; the next one has a new EK_A. Return a dict "
+        "of True and False: recorded (he computes SK of the message that Alice sent to Bob before "
+        "the theft, over an honest server), next (SK of Alice's next first message to Bob), "
+        "as_bob (Alice opens a first message of his as Bob's), as_alice (Bob opens one as "
+        "Alice's). Given: PAIRS."
     ),
     why="Reading needs a half of every term; writing needs one half of DH1, the rest is one's own.",
     points=6,
