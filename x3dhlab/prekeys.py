@@ -196,8 +196,9 @@ def _find(ring, identifier, what, *kinds):
         if identifier in getattr(ring, kind):
             return getattr(ring, kind)[identifier]
     if 0 < identifier < ring.next_id:
+        when = "" if "signed" in kinds else " after use"  # signed ones go by age
         raise UsedPreKey(
-            f"{what} {identifier} was deleted after use", step="X3DH §3.4", identifier=identifier
+            f"{what} {identifier} was deleted{when}", step="X3DH §3.4", identifier=identifier
         )
     raise UnknownPreKey(
         f"there never was a {what} {identifier}", step="X3DH §3.4", identifier=identifier
