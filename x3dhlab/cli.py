@@ -4,6 +4,7 @@ Commands import what they need when they run, so that `x3dhlab --help` answers a
 """
 
 import contextlib
+import os
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036  (said before anything newer is imported)
@@ -247,8 +248,20 @@ def hunt(
     """Write a bug hunt of lesson 15 as a notebook: each learner may get other bugs."""
     from x3dhlab import course
 
-    path = course.write_hunt(seed, out or Path(f"15_hunt_{seed}.ipynb"))
+    path = course.write_hunt(seed, out or _hunt_file(seed))
     print(f"Hunt {seed} is in {path}\nTo grade it: x3dhlab grade --hunt {seed} {path}")
+
+
+def _hunt_file(seed):
+    """Among the exercises of the workspace, where its link to the lesson leads; else here."""
+    from x3dhlab import course
+
+    name = f"15_hunt_{seed}.ipynb"
+    try:
+        folder = course.existing(course.default_folder())
+    except course.CourseProblem:
+        return Path(name)
+    return Path(os.path.relpath(folder / "exercises" / name))
 
 
 @app.command()

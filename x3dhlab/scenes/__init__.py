@@ -35,7 +35,7 @@ from x3dhlab.scenes.first_steps import (
 )
 from x3dhlab.scenes.headers import sort_the_traffic
 from x3dhlab.scenes.healing import show_cost_of_a_theft, stay_between, steal_a_state
-from x3dhlab.scenes.hunting import choose_nonces, guess_a_tag, recovered, show_steps
+from x3dhlab.scenes.hunting import choose_nonces, guess_a_code, recovered, show_steps
 from x3dhlab.scenes.hybrid import (
     handshake_sizes,
     handshake_times,
@@ -112,7 +112,7 @@ __all__ = [
     "flip_a_ciphertext_bit",
     "flip_a_key_bit",
     "forge_a_message",
-    "guess_a_tag",
+    "guess_a_code",
     "handshake_matrix",
     "handshake_sizes",
     "handshake_times",

@@ -64,27 +64,28 @@ def show_steps(right: bytes) -> Picture:
     )
 
 
-def guess_a_tag() -> Experiment:
-    """Type a tag; see the verdict, and how many steps it took."""
-    right = hmac.digest(b"a key that you do not have", b"message", "sha256")[:6]
+def guess_a_code() -> Experiment:
+    """Type a code of four digits; see the verdict, and how many steps it took."""
+    number = int.from_bytes(hmac.digest(b"a key that you do not have", b"message", "sha256"))
+    right = f"{number % 10**4:04}".encode()
 
     def run(guess, compare):
-        given = bytes.fromhex(guess)
+        given = guess.encode()
         count = steps(COMPARE[compare], right, given)
-        facts = {"bytes of your tag": len(given), "steps": count}
+        facts = {"characters of your code": len(guess), "steps": count}
         if COMPARE[compare](right, given):
-            return Outcome(FALLS, "Accepted: you found the tag without the key.", facts)
+            return Outcome(FALLS, "Accepted: you found the code without the key.", facts)
         if len(given) != len(right):
-            return Outcome(NOTE, f"Refused. A tag has {len(right)} bytes here.", facts)
+            return Outcome(NOTE, f"Refused. A code has {len(right)} digits here.", facts)
         if compare == LOOKS:
-            return Outcome(HOLDS, "Refused. Every tag of this length takes these steps.", facts)
-        return Outcome(NOTE, f"Refused at byte {count}.", facts)
+            return Outcome(HOLDS, "Refused. Every code of this length takes these steps.", facts)
+        return Outcome(NOTE, f"Refused at digit {count}.", facts)
 
     controls = [
-        Text("guess", "Your tag, in hexadecimal", "000000000000", 40),
+        Text("guess", "Your code", "0000", 4),
         Choose("compare", "The comparison", tuple(COMPARE), STOPS),
     ]
-    return Experiment("Find a tag of six bytes", controls, run)
+    return Experiment("Find a code of four digits", controls, run)
 
 
 BYTE, TWELVE = "a counter in one byte", "a counter in twelve bytes"

@@ -60,11 +60,13 @@ class Bug:
 def _misshapen(value, shape):
     if value is None:
         return "No value came back."
-    if _fits(value, shape):
-        return ""
-    if not _fits("", shape) and any(type(leaf) is str for leaf in _leaves(value)):
+    if not _has_text(shape) and any(type(leaf) is str for leaf in _leaves(value)):
         return "Text came back where bytes or numbers are asked for."
-    return OTHER_FORM
+    return "" if _fits(value, shape) else OTHER_FORM
+
+
+def _has_text(shape):
+    return shape is str or (type(shape) in (list, tuple) and any(map(_has_text, shape)))
 
 
 def _fits(value, shape):
@@ -293,8 +295,10 @@ def _overwritten(arguments, secret, value):
     (hers,) = arguments
     if not value:
         return "Bob published nothing."
-    if any(type(n) is not int or type(key) is not bytes for n, key in value.items()):
-        return OTHER_FORM
+    if any(type(n) is not int for n in value):
+        return "The numbers of keys are whole numbers, without quotes."
+    if any(type(key) is not bytes for key in value.values()):
+        return "A key is bytes."
     if any(key in hers.values() for key in value.values()):
         return "Bob has no key of Alice's."
     table = broken.publish(broken.publish({}, "Alice", hers), "Bob", value)
