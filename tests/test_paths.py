@@ -13,6 +13,7 @@ import pytest
 from x3dhlab import course, progress
 from x3dhlab.classroom.walk import install, walk
 from x3dhlab.course import CourseProblem, Section, source
+from x3dhlab.widgets.questions import entry
 
 ROOT = Path(__file__).resolve().parent.parent
 WAYS = course.paths()
@@ -111,6 +112,15 @@ def test_the_tasks_of_a_section_are_those_of_its_lesson(section):
     assert set(section.tasks) <= set(LESSONS[section.lesson].tasks)
     last = "\n".join(source(cell) for cell in course.section(section)["cells"][-2:])
     assert all(f"[`{task}`](../../exercises/" in last for task in section.tasks)
+
+
+@each_section
+def test_every_answer_points_to_a_heading_of_its_section(section):
+    text = "\n".join(source(cell) for cell in own_cells(section) if cell["cell_type"] == "markdown")
+    headings = {found.lower() for found in re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE)}
+    for name in course.asked(section):
+        anchors = [option.get("cell", "") for option in entry(name).get("options", ())]
+        assert {anchor.lstrip("#").lower() for anchor in anchors if anchor} <= headings, name
 
 
 @each_section

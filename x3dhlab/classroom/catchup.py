@@ -69,13 +69,10 @@ def _of_lesson(number):
     lessons = {lesson.number: lesson for lesson in course.lessons()}
     here = lessons.get(number.zfill(2))
     if here is None:
-        raise CourseProblem(f"There is no lesson {number}. The lessons are {_range(lessons)}.")
+        known = f"The lessons are {min(lessons)} to {max(lessons)}; a part of a path is 90min/2"
+        raise CourseProblem(f"There is no lesson {number}. {known}.")
     before = [lesson for lesson in lessons.values() if lesson.number < here.number]
     return [task for lesson in before for task in lesson.tasks], f"notebooks/{here.file}"
-
-
-def _range(lessons):
-    return f"{min(lessons)} to {max(lessons)}"
 
 
 def _of_path(way, number):
