@@ -15,7 +15,7 @@ from x3dhlab import authoring, course
 from x3dhlab.attacks.wild import bank, broken, sound
 from x3dhlab.grading import classreport, deals, engine, grade, hints, judge, runner
 from x3dhlab.grading.runner import Submission
-from x3dhlab.grading.tasks import TASKS, hunt, hunting, variants
+from x3dhlab.grading.tasks import TASKS, generic, hunt, hunting, variants
 
 BUGS = pytest.mark.parametrize("bug", bank.BUGS, ids=[bug.function for bug in bank.BUGS])
 DEALT = {f"find {n}": t for n, t in hunt.FINDS.items()} | {
@@ -232,6 +232,74 @@ def test_a_task_that_is_not_dealt_has_one_form():
     assert len(variants("hunt.find_02")) == 2
 
 
+# What the feedback says of answers that no row was written for
+
+
+def said(task, answer):
+    """The verdict on a wrong answer: a text, or what changes in the reference."""
+    text = answer if type(answer) is str else generic.replaced(task.reference, *answer)
+    (result,) = judged(task.given + text, [task])
+    assert not result.passed
+    return result
+
+
+READ = hunt.CURES["read"]
+_FAR, _PAST = 'raise TooManySkipped("the jump is too long")', "raise DecryptionFailed("
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ([(_FAR, 'raise DecryptionFailed("no")')], "TooManySkipped"),
+        ([(_PAST, "raise TooManySkipped(")], "DecryptionFailed"),
+        ([(_FAR, 'raise ValueError("no")')], "TooManySkipped"),
+    ],
+)
+def test_a_cure_that_refuses_with_another_error_is_told_which_one(changes, asked):
+    words = said(READ, changes).feedback
+    assert asked in words.likely and f"raise {asked}" in words.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "objection"),
+    [
+        ("publish", "{'1': bytes(32)}", "whole numbers"),
+        ("publish", "[1]", "another form"),
+        ("handshake_secret", "[[bytes(16), None], [None, bytes(16)]]", "None or 32 bytes"),
+        ("remember", "{**args[0], 'prekey': b'5'}", "another type"),
+        ("take_prekey", "{**args[0], 'signature': None}", "not bytes"),
+    ],
+)
+def test_only_text_is_called_text(name, value, objection):
+    task = hunt.FINDS[name]
+    result = said(task, f"def {task.function}(*args):\n    return {value}\n")
+    assert result.mistake == "" and objection in result.feedback.got
+    assert "text" not in result.feedback.likely and "without" not in result.feedback.got[:30]
+
+
+def test_a_witness_of_another_type_is_told_the_type():
+    task = hunt.FINDS["publish"]
+    words = said(task, f"def {task.function}(hers):\n    return [1]\n").feedback
+    assert "list" in words.likely and "dict" in words.likely
+
+
+def test_a_search_that_finds_nothing_is_not_called_a_missing_return():
+    task = hunt.FINDS["accepts"]
+    words = said(task, [("(0, 1, p - 1, p, p + 1)", "(0,)"), ("(0, 1 << 255)", "(0,)")]).feedback
+    assert "None" in words.got and "`if`" in words.cure + words.likely
+
+
+def test_the_empty_associated_data_are_named():
+    result = said(hunt.CURES["open_message"], [("sealed, header)", "sealed, b'')")])
+    assert "header" in result.feedback.cure and "witness" not in result.feedback.cure
+    result = said(hunt.CURES["open_message"], [("sealed, header)", "sealed, header[:7])")])
+    assert result.mistake != "empty associated data"
+
+
+def test_the_objection_to_another_form_is_the_judges():
+    assert bank.OTHER_FORM == judge.OTHER_FORM
+
+
 # Dealing
 
 
@@ -409,6 +477,16 @@ def test_the_command_writes_a_notebook_and_never_over_answers(command, tmp_path)
     assert path.read_text() == "my answers"
     assert command("hunt", "--seed", 7, "--out", tmp_path / "new" / "mine.ipynb")[0] == 0
     assert (tmp_path / "new" / "mine.ipynb").read_bytes() != b"my answers"
+
+
+def test_in_a_workspace_a_hunt_goes_among_the_exercises(command, tmp_path, monkeypatch):  # noqa: F811
+    course.prepare(tmp_path)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    code, out, _ = command("hunt", "--seed", 7)
+    path = tmp_path / "exercises" / "15_hunt_7.ipynb"
+    assert code == 0 and "../exercises/15_hunt_7.ipynb" in out.replace("\\", "/")
+    (link,) = re.findall(r"\]\((.+?)\)", course.source(json.loads(path.read_text())["cells"][0]))
+    assert (path.parent / link).is_file()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--seed", "x"), ("--seed", "-1")])

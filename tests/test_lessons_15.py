@@ -10,8 +10,9 @@ from itertools import permutations
 
 import pytest
 
-from x3dhlab import course, scenes
+from x3dhlab import course, primitives, scenes
 from x3dhlab.attacks.wild import bank, broken
+from x3dhlab.errors import Refused
 from x3dhlab.primitives import deterministic
 from x3dhlab.scenes import hunting
 
@@ -70,24 +71,21 @@ def test_steps_and_verdicts_give_away_a_tag_and_equal_steps_do_not():
     assert scenes.recovered(RIGHT, hunting.looks_at_all)[0] != RIGHT
 
 
-def test_the_tag_of_the_experiment_can_be_found_byte_by_byte():
-    experiment = scenes.guess_a_tag()
-    known = b""
-    while len(known) < 6:
-        best = {}
-        for value in range(256):
-            experiment.set(guess=(known + bytes([value])).ljust(6, b"\0").hex())
-            facts = dict(experiment.outcome["facts"])
-            best[value] = experiment.outcome["verdict"] == "falls", int(facts["steps"])
-        known += bytes([max(best, key=best.get)])
-    experiment.set(guess=known.hex())
-    assert experiment.outcome["verdict"] == "falls"
-    experiment.set(guess=bytes(6).hex(), compare=hunting.LOOKS)
+def test_the_code_of_the_experiment_can_be_found_by_hand_digit_by_digit():
+    experiment, known, tries = scenes.guess_a_code(), "", 0
+    while experiment.outcome["verdict"] != "falls":
+        for digit in "0123456789":
+            experiment.set(guess=(known + digit).ljust(4, "0"))
+            tries += 1
+            if f"digit {len(known) + 1}." not in experiment.outcome["sentence"]:
+                break
+        known += digit
+    assert len(known) == 4 and 4 < tries <= 40
+    experiment.set(guess="0000", compare=hunting.LOOKS)
     assert experiment.outcome["verdict"] == "holds"
-    experiment.set(guess="00")
-    assert "6 bytes" in experiment.outcome["sentence"]
-    experiment.set(guess="no hexadecimal")
-    assert experiment.outcome["verdict"] == "note"
+    for other in ("", "00", "α00"):
+        experiment.set(guess=other, compare=hunting.STOPS)
+        assert experiment.outcome["verdict"] == "note"
 
 
 # Nonces
@@ -134,6 +132,40 @@ def test_channels_meet_where_the_border_moves():
     channel = cell("search")["channel"]
     assert channel("red1", 0) == channel("red", 10)
     assert channel("red1", 0) != channel("red", 1)
+
+
+def meetings(name_of, teams, rooms):
+    names = [name_of(team, room) for team in teams for room in rooms]
+    return len(names) - len(set(names))
+
+
+def test_a_colon_helps_until_it_may_stand_inside_and_a_length_helps_always():
+    steps = [CODE["search"]]
+    for new in ("{team}:{room}", "{len(team)}{team}:{room}"):
+        steps.append(CODE["search"].replace("{team}{room}", new))
+    spaces = [{} for _ in steps]
+    for text, space in zip(steps, spaces, strict=True):
+        exec(text, space)
+    plain, colon, length = (space["channel"] for space in spaces)
+    honest, inside = (("red", "red1"), range(12)), (("red", "red:1"), ("0", "1:0"))
+    assert [meetings(name_of, *honest) for name_of in (plain, colon, length)] == [2, 0, 0]
+    assert [meetings(name_of, *inside) for name_of in (colon, length)] == [1, 0]
+
+
+CURED = """def receive(store, number, sealed):
+    text = open_sealed(store[number], sealed, b"")
+    del store[number]
+    return text
+"""
+
+
+def test_the_comparison_after_the_forgery_tells_a_cured_store(capsys):
+    for cure, line in (("", "as before: False"), (CURED, "as before: True")):
+        space = {name: getattr(primitives, name) for name in ("open_sealed", "seal")}
+        space["Refused"] = Refused
+        for text in (CODE["inbox"], cure, CODE["refused"]):
+            exec(text, space)
+        assert line in capsys.readouterr().out
 
 
 def test_zero_is_taken_for_absent():
@@ -183,6 +215,17 @@ def test_the_minutes_of_the_three_parts_are_honest_and_short():
             ids = [f"hunt.find_{n:02}" for n in range(first, first + 4)]
             ids += [f"hunt.cure_{n:02}" for s, n in hunting.CURED.items() if first <= s < first + 4]
             assert 18 <= sum(tasks[name].minutes for name in ids) <= 35
+
+
+def test_the_lesson_says_the_minutes_of_the_exercise():
+    exercise = course._read(course.root() / "exercises" / LESSON.name)
+    parts = [
+        re.search(r"about (\d+) minutes", course.source(cell))[1]
+        for cell in exercise["cells"]
+        if cell["id"].startswith("part-")
+    ]
+    text = "".join(course.source(c) for c in CELLS if c["id"] in ("stop-here", "stop-again"))
+    assert re.findall(r"fits here.*?(\d+) minutes", text) == parts[:2] and len(parts) == 3
 
 
 def test_the_lesson_has_three_sittings_of_four_programs():
