@@ -22,6 +22,7 @@ from x3dhlab.attacks.weakened import (
     Cast,
     compute,
     dropped_terms,
+    impersonate,
     secret,
     send,
     steal_and_read,
@@ -132,6 +133,45 @@ def identity_stolen_before() -> Result:
         stopped == "MissingTerm" and read == TEXT,
         f"the listener: {stopped}; the liar: “{read.decode()}”",
     )
+
+
+def deleted_or_kept() -> Result:
+    """IK_B and SPK_B are stolen after the message: the used one-time key is deleted, or kept."""
+    cast = Cast()
+    sealed = send(cast, TEXT)
+    names = "IK_B", "SPK_B"
+    deleted = refusal(lambda: steal_and_read(cast, sealed, cast.private(*names)))
+    kept = steal_and_read(cast, sealed, cast.private(*names, "OPK_B"))
+    shown = deleted == "MissingTerm" and kept == TEXT
+    return Result(shown, f"deleted: {deleted}; kept: “{kept.decode()}”")
+
+
+def prekey_stolen_later() -> Result:
+    """A thief of SPK_B tries a recorded message, then writes to Bob as Alice."""
+    cast = Cast(OPK_B=None)
+    sealed, stolen = send(cast, TEXT), cast.private("SPK_B")
+    recorded = refusal(lambda: steal_and_read(cast, sealed, stolen))
+    forged = impersonate(cast, TEXT, stolen)
+    shown = recorded == "MissingTerm" and forged == TEXT
+    return Result(shown, f"the recording: {recorded}; as Alice, to Bob: “{forged.decode()}”")
+
+
+def answer_confirms() -> Result:
+    """Alice meets no error with Bob's keys, nor with one of the server's; then Bob answers."""
+    cast = Cast()
+    exchanged = replace(cast, OPK_B=KeyPair.generate())
+    bobs = secret(compute(TERMS, cast.private("IK_B", "SPK_B", "OPK_B"), cast.public))
+    answer = seal(bobs, TEXT, AD)
+    opened, stopped = (
+        refusal(lambda keys=keys: open_sealed(_alices(keys), answer, AD))
+        for keys in (cast, exchanged)
+    )
+    shown = not opened and stopped == "DecryptionFailed"
+    return Result(shown, f"with Bob's keys it opens; with the server's one-time key: {stopped}")
+
+
+def _alices(cast):
+    return secret(compute(TERMS, cast.private("IK_A", "EK_A"), cast.public))
 
 
 def empty_places() -> Result:
@@ -293,6 +333,21 @@ def skipped_key() -> Result:
     return Result(len(stored) == 2 and text == b"one", f"{len(stored)} message keys are stored")
 
 
+def key_for_some_days() -> Result:
+    """A message key is kept, then deleted. The phone is copied before, and again afterwards."""
+    chain, mk = kdf_ck(random_bytes(32))
+    sealed, later = seal(mk, TEXT, AD), []
+    for _ in range(100):
+        chain, key = kdf_ck(chain)
+        later.append(key)
+    before, after = (
+        [refusal(lambda key=key: open_sealed(key, sealed, AD)) for key in keys]
+        for keys in ([mk, *later], later)
+    )
+    shown = "" in before and set(after) == {"DecryptionFailed"}
+    return Result(shown, f"before the deletion it opens; after it, {len(after)} keys: {after[0]}")
+
+
 def root_that_stays() -> Result:
     """Design C's first message; afterwards Bob's phone is copied, and the message opened again."""
     RK, EK, SPK = random_bytes(32), KeyPair.generate(), KeyPair.generate()
@@ -414,6 +469,25 @@ def transcript_by_bob() -> Result:
     shown = deniability.invented(alice.public, IK_B, SPK_B)
     text = deniability.judged(shown, IK_B, SPK_B)
     return Result(text == deniability.TEXT, f"the judge reads “{text.decode()}”; Bob wrote it")
+
+
+def two_forgers() -> Result:
+    """Alice alone and Bob alone make a transcript, with tags and with signatures; a judge looks."""
+    alice, (IK_B, SPK_B) = KeyPair.generate(), deniability.bobs_keys()
+    bobs = deniability.invented(alice.public, IK_B, SPK_B)
+    signed = replace(bobs, signature=sign(IK_B.private, bobs.ciphertext))
+    forged = {
+        "tags, Alice": deniability.written(alice, IK_B, SPK_B, signs=False),
+        "tags, Bob": bobs,
+        "signatures, Alice": deniability.written(alice, IK_B, SPK_B, signs=True),
+        "signatures, Bob": signed,
+    }
+    seen = {
+        name: refusal(lambda shown=shown: deniability.judged(shown, IK_B, SPK_B)) or "accepted"
+        for name, shown in forged.items()
+    }
+    shown = list(seen.values()) == ["accepted"] * 3 + ["BadSignature"]
+    return Result(shown, "; ".join(f"{name}: {said}" for name, said in seen.items()))
 
 
 def hmac_as_ad() -> Result:

@@ -348,7 +348,8 @@ def _retries(leases: bool) -> Result:
 
 def _never_full() -> Result:
     top = max(live(DESIGN_C).refilled_to, 0)
-    return Result(top < DESIGN_C.target, f"the pool is never larger than {top}, the target is 100")
+    seen = f"after the first refill never more than {top}; the target is 100"
+    return Result(top < DESIGN_C.target, seen)
 
 
 def _full_again() -> Result:
@@ -428,7 +429,7 @@ CATALOGUE = (
         "D",
         "03",
         "Refill 50 below 20, with a target of 100.",
-        "The pool is never larger than 69.",
+        "After the first refill the pool is never larger than 69.",
         "Fill up to the target, or make whole batches and say so.",
         "Design C's three numbers.",
         works=_never_full,

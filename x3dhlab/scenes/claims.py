@@ -23,6 +23,11 @@ from x3dhlab.widgets import FALLS, HOLDS, NOTE, Card, Check, Choose, ClaimDeck, 
 RUNS = {
     "a rotation": ("A message without the number of SPK_B, after a rotation", claimed.rotated),
     "forged, unchecked": ("A forged signed prekey, unchecked", claimed.forged_prekey),
+    "deleted or kept": ("Two thieves after the message", claimed.deleted_or_kept),
+    "SPK_B stolen later": ("A thief of SPK_B reads, then writes", claimed.prekey_stolen_later),
+    "an answer": ("Bob's answer, after two kinds of bundle", claimed.answer_confirms),
+    "two forgers": ("A transcript made by Alice, by Bob", claimed.two_forgers),
+    "a key for some days": ("A phone copied on two days", claimed.key_for_some_days),
     "no F": ("One handshake with and without F", claimed.without_prefix),
     "no AD": ("Two forms of one identity key", claimed.without_ad),
     "a guessed number": ("Three terms where Alice used four", claimed.guessed_number),
@@ -67,7 +72,7 @@ RUNS = {
     "one more reader": ("A text for Bob and for an auditor", claimed.one_more_reader),
     "two tags": ("Every bit under AES-GCM changed once", claimed.two_tags),
     "a relay that drops": ("A message in three fields", claimed.dropping_relay),
-    "the overhead": ("Design E's messages, weighed", claimed.overhead_of_e),
+    "the overhead": ("Texts of three lengths, sealed", claimed.overhead_of_e),
     "a signed prekey's bytes": ("A signed prekey, counted", claimed.signed_prekey_bytes),
     "a late turn": ("A theft, and turns after 50 messages", claimed.late_turn),
     "one row for three": ("One stored ciphertext for three members", claimed.one_row_for_three),
@@ -79,22 +84,26 @@ RUNS = {
     "a jump too far": ("One message after 1,001 lost ones", claimed.jump_too_far),
 }
 WORDS_ONLY = "No run: words must decide this"
-OFFERED = 2  # demonstrations beside the one that decides
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim of a design: `shown_by` names its demonstration, or `no_run` says why none is."""
+    """One claim of a design: `shown_by` names its demonstration, or `no_run` says why none is.
+
+    `others` are demonstrations that do not decide it. `beside` and `also` are those of `Card`.
+    """
 
     id: str
     claim: str
     verdict: str
     why: str
     after: str
+    others: tuple[str, ...]
     core: bool = False
     shown_by: str = ""
     no_run: str = ""
-    others: tuple[str, ...] = ()
+    beside: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def design(self) -> str:
@@ -107,6 +116,9 @@ def claims() -> dict[str, Claim]:
     """Every claim by its id, in the order of the designs."""
     file = files("x3dhlab.scenes") / "claims.toml"
     rows = tomllib.loads(file.read_text(encoding="utf-8"))["claim"]
+    words = {row["id"]: row["claim"] for row in rows}
+    for row in rows:
+        row["beside"] = words.get(row.get("beside"), row.get("beside", ""))
     return {row["id"]: Claim(**row) for row in rows}
 
 
@@ -123,19 +135,9 @@ def demonstrate(id: str) -> Result:
 
 
 def offered(claim: Claim) -> tuple[str, ...]:
-    """The demonstrations on a card, always in one order: the right one and some of other claims."""
-    others = claim.others
-    if not others:
-        # Other lessons' claims speak of other things, so their runs do not decide this one.
-        far = {c.shown_by for c in claims().values() if c.after != claim.after and c.shown_by}
-        near = {c.shown_by for c in claims().values() if c.after == claim.after}
-        others = sorted(far - near, key=lambda name: _place(claim.id, name))[:OFFERED]
-    names = {*others, claim.shown_by} - {""}
-    return tuple(sorted(names, key=lambda name: _place(name, claim.id)))
-
-
-def _place(*words):
-    return sha256(" ".join(words).encode()).digest()
+    """The demonstrations on a card, always in one order: the one that decides, and the others."""
+    names = {*claim.others, claim.shown_by} - {""}
+    return tuple(sorted(names, key=lambda name: sha256(f"{name} {claim.id}".encode()).digest()))
 
 
 def claim_deck(done: Iterable[str] = (), *, core: bool = False, everything=False) -> ClaimDeck:
@@ -154,6 +156,8 @@ def claim_deck(done: Iterable[str] = (), *, core: bool = False, everything=False
             {name: demonstrations()[name][0] for name in offered(claim)} | {"": WORDS_ONLY},
             claim.shown_by,
             "" if everything or claim.core or claim.after in done else claim.after,
+            claim.beside,
+            tuple(claim.also),
         )
         for claim in claims().values()
         if claim.core or not core
@@ -168,7 +172,7 @@ def _run(name):
         raise RuntimeError("this time the run shows nothing; run it once more")
     found = {attack.number: attack for attack in catalogue()}.get(name)
     needs = f"Needed: {found.precondition}" if found else _first_sentence(RUNS[name][1])
-    stops = f" What stops it: {found.defence}" if found else ""
+    stops = f" What would stop it: {found.defence}" if found else ""
     return f"{needs} Seen just now: {result.seen.rstrip('.')}.{stops}"
 
 

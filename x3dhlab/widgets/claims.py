@@ -13,14 +13,21 @@ from x3dhlab.widgets.questions import record
 VERDICTS = {
     "holds": "Agree: it holds",
     "false": "Disagree: it is false",
-    "contradicts": "Contradict: the same design says otherwise elsewhere",
-    "depends": "It depends: true in one case, false in another",
+    "contradicts": "Contradict: the two sentences on this card exclude each other",
+    "depends": "It depends: on a condition that the claim does not name",
 }
 _FOUND = {
     "holds": "the claim holds",
     "false": "the claim is false",
     "contradicts": "the design contradicts itself",
     "depends": "it depends",
+}
+# The question to ask when the run is right and the verdict is not.
+_ASK = {
+    "contradicts": "Read both sentences on the card. Can both be true?",
+    "depends": "Does what was seen show a case of each kind? Which condition separates them?",
+    "holds": "Does what was seen speak against the sentence, or for it?",
+    "false": "Does what was seen speak against the sentence, or for it?",
 }
 _OPEN, _COUNTS = "open", "counts"
 SHOWN = 12  # cards in the still picture
@@ -31,7 +38,8 @@ class Card:
     """One claim. `runs` maps the name of each demonstration to its title; "" stands for no run.
 
     `shown_by` is the name of the one that decides. `after` is the lesson that opens the card, or
-    an empty string.
+    an empty string. `beside` is another sentence of the same design, without which no card can be
+    a contradiction. `also` are further verdicts that the run supports; they count as well.
     """
 
     id: str
@@ -41,6 +49,13 @@ class Card:
     runs: dict[str, str]
     shown_by: str = ""
     after: str = ""
+    beside: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def verdicts(self) -> set[str]:
+        """The verdicts that count."""
+        return {self.verdict, *self.also}
 
 
 class ClaimDeck(View):
@@ -61,8 +76,10 @@ class ClaimDeck(View):
         self._cards = {card.id: card for card in cards}
         if len(self._cards) < len(cards) or not cards:
             raise ValueError("a deck needs cards with different ids")
-        if any(card.verdict not in VERDICTS or card.shown_by not in card.runs for card in cards):
+        if any(card.verdicts - set(VERDICTS) or card.shown_by not in card.runs for card in cards):
             raise ValueError("every card needs a known verdict, and its demonstration among `runs`")
+        if any("contradicts" in card.verdicts and not card.beside for card in cards):
+            raise ValueError("a contradiction needs a second sentence: `beside`")
         self._run = run
         super().__init__(
             title=title,
@@ -84,7 +101,7 @@ class ClaimDeck(View):
         if verdict not in VERDICTS or shown_by not in card.runs:
             raise ValueError("choose one of the verdicts, and one of the demonstrations")
         seen = self._run(shown_by) if shown_by else ""
-        fits, right = shown_by == card.shown_by, verdict == card.verdict
+        fits, right = shown_by == card.shown_by, verdict in card.verdicts
         value = {"verdict": verdict, "shown_by": shown_by, "correct": fits and right}
         problem = record("answer", _name(id), value)
         self._tell(card, verdict, shown_by, seen=seen, problem=problem)
@@ -107,7 +124,7 @@ class ClaimDeck(View):
                 self._tell(card, card.verdict, card.shown_by, earlier=True)
 
     def _tell(self, card, verdict, shown_by, *, seen="", earlier=False, problem=""):
-        fits, right = shown_by == card.shown_by, verdict == card.verdict
+        fits, right = shown_by == card.shown_by, verdict in card.verdicts
         before = self.outcomes.get(card.id, {})
         outcome = {
             "verdict": verdict,
@@ -115,7 +132,7 @@ class ClaimDeck(View):
             "seen": seen,
             "counts": fits and right,
             "counted": fits and right or before.get("counted", False),
-            "said": _said(fits, right, shown_by, card),
+            "said": _said(card, verdict, shown_by),
             "why": card.why if fits and right else "",
             "earlier": earlier,
             "attempt": before.get("attempt", 0) + 1,
@@ -145,9 +162,9 @@ class ClaimDeck(View):
 
     def _text(self):
         lines = [f"Claims: {self.title}. {self._status()}"]
-        lines += [
-            f"  {card.id} ({self._state(card)}): {card.claim}" for card in self._cards.values()
-        ]
+        for card in self._cards.values():
+            beside = f" Elsewhere: {card.beside}" if card.beside else ""
+            lines.append(f"  {card.id} ({self._state(card)}): {card.claim}{beside}")
         return "\n".join(lines)
 
     def _svg(self):
@@ -170,19 +187,31 @@ class ClaimDeck(View):
 def _public(card):
     """What the page may know: neither the verdict nor the demonstration that decides."""
     runs = [[name, title] for name, title in card.runs.items()]
-    return {"id": card.id, "claim": card.claim, "runs": runs, "after": card.after}
+    shown = {"id": card.id, "claim": card.claim, "beside": card.beside}
+    return {**shown, "runs": runs, "after": card.after}
 
 
 def _name(id):
     return f"claim.{id}"
 
 
-def _said(fits, right, shown_by, card):
-    """What the run has to do with the claim."""
-    if fits and right:
-        return f"This counts: {_FOUND[card.verdict]}."
-    if fits:
-        return "This is to the point. Your verdict does not follow from it."
-    if not shown_by:
-        return "Something can run here, and words alone do not count."
-    return "It ran, and it does not decide this claim: whatever it shows, the claim may stand."
+def _said(card, verdict, shown_by):
+    """What the run has to do with the claim, and the verdict with the run."""
+    if shown_by != card.shown_by:
+        if not shown_by:
+            return "Something can run here, and words alone do not count."
+        return "It ran, and it does not decide this claim: whatever it shows, the claim may stand."
+    if verdict == card.verdict:
+        return f"This counts: {_FOUND[verdict]}."
+    if verdict in card.also:
+        return f"This counts. The card's own verdict: {_FOUND[card.verdict]}."
+    return f"The run is the right one. The verdict is not. {_question(card, verdict)}"
+
+
+def _question(card, verdict):
+    if verdict == "contradicts":
+        both = "Read both sentences on the card: they can be true together."
+        return both if card.beside else "A contradiction needs two sentences. This card shows one."
+    if verdict == "depends" and card.verdict == "false":
+        return "Which condition would make the sentence true? What was seen shows none."
+    return _ASK[card.verdict]

@@ -115,6 +115,7 @@ function render({ model, el }) {
       fill(
         body,
         h("p", { class: "c-claim" }, h("b", {}, `Design ${card.id[0]}: `), ...rich(card.claim)),
+        card.beside ? h("p", { class: "c-claim" }, h("b", {}, "Elsewhere in the same design: "), ...rich(card.beside)) : null,
         radios("verdict", "Your verdict", model.get("verdicts"), mine.verdict),
         radios("shown_by", "The run that decides it", card.runs, mine.shown_by),
       );
