@@ -457,6 +457,17 @@ def test_the_end_deletes_every_file(kept):
         kept.snapshot()
 
 
+def test_what_a_killed_server_left_beside_its_file_is_deleted_too(kept, tmp_path):
+    kept.join(kept.code, "Ana")
+    left = tmp_path / "left"
+    left.mkdir()
+    for path in tmp_path.glob("room.db*"):
+        (left / path.name).write_bytes(path.read_bytes())
+    assert len(list(left.iterdir())) == 3
+    room.delete(left / "room.db")
+    assert list(left.iterdir()) == []
+
+
 def test_after_the_end_everybody_is_told_so(desk):
     token = desk.join("Ana").json()["token"]
     assert desk.post("/api/end", {}, token=desk.room.token).is_success
