@@ -218,6 +218,8 @@ def test_the_pdf_has_a_title_page_and_one_page_a_section_with_all_cues(way):
     assert len(sheets) == 1 + len(way.sections)
     for slot in cues.clock(way):
         assert same(guide.time(slot) + slot.title) in same(sheets[0][0])
+    for line in guide.begin(way).lines:
+        assert same(line) in same(sheets[0][0])
     for section, (text, sizes) in zip(way.sections, sheets[1:], strict=True):
         cue = cues.cue(section)
         before, after = guide.blocks(cue)
@@ -236,7 +238,7 @@ def test_a_page_that_does_not_hold_its_cues_is_refused():
 
 
 def test_a_drawing_is_dressed_in_its_light_style():
-    rules = ".a{fill:red}text.a,.b{fill:blue}text{font:600 11px Menlo,monospace}"
+    rules = "text.a,.b{fill:blue}.a{fill:red}text{font:600 11px Menlo,monospace}"
     dark = "@media(prefers-color-scheme:dark){.a{fill:white}.b{fill:black}}"
     drawn = pdf.flat(
         f'<svg xmlns="{pdf.SVG}"><style>{rules}{dark}</style>'
