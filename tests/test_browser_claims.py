@@ -13,7 +13,8 @@ runs = {"sizes": "A key, counted", "pool": "A pool, emptied", "": "No run"}
 seen = {"sizes": "32 bytes", "pool": "0 keys are left"}
 ClaimDeck("Claims", [
     Card("B-1", "A key has 32 bytes.", "holds", "It is one number.", runs, "sizes"),
-    Card("C-1", "A pool never gets empty.", "false", "Nobody refilled it.", runs, "pool"),
+    Card("C-1", "A pool never gets empty.", "false", "Nobody refilled it.", runs, "pool",
+         beside="It is small."),
     Card("C-2", "Groups need no keys.", "false", "Left.", runs, "pool", "24")], seen.get)"""
 
 
@@ -69,6 +70,7 @@ def test_cards_are_turned_and_a_locked_one_says_when_it_opens(opened):
     page, widget = opened
     widget.get_by_role("button", name="Next").click()
     assert "A pool never gets empty." in widget.inner_text()
+    assert "Elsewhere in the same design: It is small." in widget.inner_text()
     assert widget.get_by_role("button", name="Next").get_attribute("aria-disabled") == "true"
     locked = widget.locator("option[disabled]")
     assert locked.all_inner_texts() == ["C-2, opens after lesson 24"]

@@ -102,10 +102,16 @@ def tried(attack: Callable[[Bundle, Callable], tuple[Bundle, KeyPair]]) -> str:
     """
     doctor, ward = Doctor(), KeyPair.generate()
     try:
-        bundle, pair = attack(publish(doctor), lambda challenge: log_in(doctor, challenge))
+        found = attack(publish(doctor), lambda challenge: log_in(doctor, challenge))
+        if not isinstance(found, (tuple, list)) or [*map(type, found)] != [Bundle, KeyPair]:
+            return "The attack returns a Bundle for the ward and a KeyPair, with which you read."
+        bundle, pair = found
+    except Refused as refusal:
+        return f"Before the ward writes: {type(refusal).__name__}, {refusal}."
+    try:
         letter = post(ward, doctor.identity.public, bundle, TEXT)
     except Refused as refusal:
-        return f"Refused: {type(refusal).__name__}."
+        return f"The ward refuses the bundle: {type(refusal).__name__}, {refusal}."
     readers = []
     for name, prekey in (("the relay", pair), ("the doctor", doctor.prekey)):
         try:

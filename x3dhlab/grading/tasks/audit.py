@@ -101,15 +101,17 @@ _VERDICTS = Task(
         "pairs. Otherwise the decisions say whether it holds. `simple` judges the five promises "
         "that hang on one decision."
     ),
-    why="A promise is judged by the decision that carries it. A design is judged promise by "
-    "promise, and against itself.",
+    why="A promise is judged by the decision that carries it. `checks_signature` carries none of "
+    "these: no key is stolen, so DH2 with the compared identity key stays closed. A design is "
+    "judged promise by promise, and against itself.",
     points=3,
     minutes=9,
     section="Lesson 16, “A design on one page”",
     modules=(),
     hints=Hints(
         "For each promise: which attack would break it, and which decision stops that attack?",
-        "A signature under a wrong identity key fits. A one-time key that may be missing or kept "
+        "A signature under a wrong identity key fits; under a compared one, DH2 is closed without "
+        "it while no key is stolen. A one-time key that may be missing or kept "
         "stops nothing for sure. A record of raw bytes does not know the same key in other bytes.",
         '"once" holds with a record of keys, or if every message uses up a one-time key. "closed" '
         "needs the one-time keys: a record closes no recording.",
@@ -129,6 +131,17 @@ _VERDICTS = Task(
                 "keys signs too.",
                 '"reads nothing" needs people who compare their keys.',
                 ('design["compares_keys"] and', 'design["checks_signature"] and'),
+            ),
+            (
+                "a signature beside the comparison",
+                "The signature was asked for too. Unchecked, the server forges the signed prekey, "
+                "and still lacks DH2 with the compared identity key: no key is stolen here.",
+                'Leave `checks_signature` out of "reads nothing". It counts when IK_B is stolen '
+                "later.",
+                (
+                    'design["compares_keys"] and',
+                    'design["compares_keys"] and design["checks_signature"] and',
+                ),
             ),
             (
                 "the state forgotten",
@@ -169,6 +182,20 @@ _VERDICTS = Task(
                 "A record of keys refuses every repetition, with or without one-time keys.",
                 '"once" holds with either of the two.',
                 ('one_each or design["record"] == "key"', "one_each"),
+            ),
+            (
+                "the record alone",
+                "A one-time key that is always there and always deleted stops a repetition too: "
+                "the second time its private half is gone.",
+                '"once" holds with either of the two.',
+                ('one_each or design["record"] == "key"', 'design["record"] == "key"'),
+            ),
+            (
+                "deleted is enough",
+                "Only deletion was asked for. Where no one-time key was there, none is deleted, "
+                "and IK_B and SPK_B open the recording.",
+                '"closed" needs a one-time key in every handshake, and its deletion.',
+                ('holds["closed"] = one_each', 'holds["closed"] = design["deletes"]'),
             ),
             (
                 "no contradiction",
@@ -322,6 +349,14 @@ _SLOT = _witness(
             "    return dict(run, protocol=other)\n",
             "The protocol has another name and the same values. X3DH has no SS, PQXDH has one.",
             "Move the last secret from the one place to the other.",
+        ),
+        (
+            "four terms and no SS",
+            '    secrets = run["dhs"] + ([run["ss"]] if run["ss"] else [])\n'
+            '    other = "PQXDH" if run["protocol"] == "X3DH" else "X3DH"\n'
+            '    return {"protocol": other, "dhs": secrets, "ss": None}\n',
+            "From PQXDH it works. From X3DH, all four secrets stayed terms, and PQXDH has an SS.",
+            "The last secret leaves the list and becomes SS.",
         ),
         (
             "DH4 stands twice",
@@ -546,6 +581,19 @@ _POOL = _witness(
             "Stop exactly at the threshold first.",
         ),
         (
+            "full days for two months",
+            "    return [most] * 60\n",
+            "More full days do not help where each evening's refill comes in time.",
+            "Use one shorter day, which ends exactly at the threshold.",
+        ),
+        (
+            "one limit for all",
+            "    return [25] * 60\n",
+            "25 is design C's limit in the lesson. Each rule has its own `most`, and full days "
+            "alone meet the refill.",
+            "Compute the days from `target`, `threshold` and `most`.",
+        ),
+        (
             "one below the threshold",
             "    full, rest = divmod(target - threshold + 1, most)\n"
             "    return [most] * full + [rest, most]\n",
@@ -672,6 +720,12 @@ _FILE = _witness(
             "Keep the order; change the end.",
         ),
         (
+            "in reverse",
+            "    return chunks[::-1]\n",
+            "Chunks in another order meet other numbers, and a single chunk stays as it was.",
+            "Keep the order; change the end.",
+        ),
+        (
             "cut off only",
             "    return chunks[:-1]\n",
             "A file of one chunk is empty when its last one is cut off.",
@@ -787,6 +841,16 @@ _RECORD = _witness(
             "1/u has two forms, like u.",
         ),
         (
+            "the lesson's three forms",
+            '    u = int.from_bytes(key, "little") % 2**255\n'
+            "    for number in (u, u + 2**255, pow(u, -1, P)):\n"
+            '        form = number.to_bytes(32, "little")\n'
+            "        if form not in record:\n"
+            "            return form\n",
+            "The search ran out of forms: all that it tried are in the record.",
+            "1/u has a second form as well: bit 255 of it is not read either.",
+        ),
+        (
             "highest byte first",
             "    top = key[:31] + bytes([key[31] | 128])\n"
             "    if top not in record:\n"
@@ -814,7 +878,7 @@ def filler_cases(seed: int) -> list[Case]:
     rng = random.Random(f"audit.counterexample_6 {seed}")
     plain = [low_order.LOW_ORDER[name] for name in ("0", "1", "p - 1", "p", "p + 1")]
     forms = plain + [low_order.with_bit_255(key) for key in plain]
-    left = rng.choice(forms[6:])
+    left = rng.choice(forms[8:])  # P or P + 1, in the form with bit 255
     rows = [
         ("a list with zeros", plain[:1]),
         ("a list with 0 and 1", plain[:2]),
@@ -897,6 +961,25 @@ _FILLER = _witness(
             "    return key\n",
             "All five numbers may be refused.",
             "Bit 255 is not read: each number has a second form.",
+        ),
+        (
+            "the search runs out of forms",
+            "    for u in (0, 1, P - 1, P, P + 1):\n"
+            '        key = u.to_bytes(32, "little")\n'
+            "        if key not in refused:\n"
+            "            return key\n",
+            "The search ran out: all five numbers are in the list, and none was returned.",
+            "Bit 255 is not read: each number has a second form.",
+        ),
+        (
+            "three numbers, two forms each",
+            "    for u in (0, 1, P - 1):\n"
+            "        for bit in (0, 2**255):\n"
+            '            key = (u + bit).to_bytes(32, "little")\n'
+            "            if key not in refused:\n"
+            "                return key\n",
+            "The search ran out of numbers: 0, 1 and P - 1 are refused in both forms.",
+            "A key is read modulo P, so P and P + 1 are further ways to write 0 and 1.",
         ),
         (
             "zero in two forms",
