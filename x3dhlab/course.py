@@ -942,7 +942,7 @@ def lab(
         _expect_free(port)
     changes = prepare(folder)
     with _writing_in(folder):
-        _write_settings(folder)
+        write_settings(folder)
     first = ready(folder) if ready else f"notebooks/{lessons()[0].file}"
     if changes.waiting:
         _say(f"Some files have a newer version. To have them: x3dhlab update {folder}")
@@ -971,14 +971,17 @@ def environment(folder: Path) -> dict[str, str]:
         "IPYTHONDIR": str(hidden / "ipython"),
         "MPLCONFIGDIR": str(hidden / "matplotlib"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(hidden / "hypothesis"),
-        # The kernel written by `_write_settings` comes before any other of the same name.
+        # The kernel written by `write_settings` comes before any other of the same name.
         "JUPYTER_PREFER_ENV_PATH": "0",
         "JUPYTER_TOKEN": os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24),
     }
 
 
-def _write_settings(folder):
-    """The kernel of this very interpreter, and no question about news from the network."""
+def write_settings(folder: Path) -> None:
+    """The kernel of this very interpreter, and no question about news from the network.
+
+    `folder` is a workspace. Raises OSError when it cannot be written.
+    """
     jupyter = _hidden(folder) / "jupyter"
     kernel = {
         "argv": [
@@ -1003,14 +1006,11 @@ def _write_json(path, value):
 
 def _arguments(folder, browser, port, first=""):
     arguments = [
-        f"--ServerApp.root_dir={folder}",
+        *server_arguments(folder),
         f"--LabApp.default_url=/lab/tree/{first}",
         f"--ServerApp.port={port or FIRST_PORT}",
         f"--ServerApp.port_retries={0 if port else 50}",
         "--ServerApp.answer_yes=True",
-        # Looking for language servers would run npm, which writes into the home folder.
-        "--LanguageServerManager.autodetect=False",
-        f"--FileContentsManager.pre_save_hook={__name__}.{keep_still_pictures.__name__}",
         "--ServerApp.log_level=ERROR",
         "--LabApp.log_level=ERROR",
     ]
@@ -1019,6 +1019,16 @@ def _arguments(folder, browser, port, first=""):
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--allow-root")
     return arguments
+
+
+def server_arguments(folder: Path) -> list[str]:
+    """What every Jupyter server of a workspace is told, here and behind a hub."""
+    return [
+        f"--ServerApp.root_dir={folder}",
+        # Looking for language servers would run npm, which writes into the home folder.
+        "--LanguageServerManager.autodetect=False",
+        f"--FileContentsManager.pre_save_hook={__name__}.{keep_still_pictures.__name__}",
+    ]
 
 
 def keep_still_pictures(model: dict, **_) -> None:
