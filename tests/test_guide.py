@@ -40,6 +40,7 @@ def test_the_explained_answers_of_each_lesson_have_all_teaching_notes(lesson):
     assert all(answer and re.fullmatch("“.+”", ask) for answer, ask in notes.wrong)
     assert notes.board and notes.skip.startswith("Skip ") and notes.fast
     assert notes.debrief and all(re.search(r"\?|\bAsk\b", said) for said in notes.debrief)
+    assert not any("who found it" in said for said in notes.debrief)
 
 
 def test_teaching_notes_that_lack_a_part_are_named(monkeypatch):

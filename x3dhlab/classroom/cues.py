@@ -82,7 +82,9 @@ def teaching(lesson: Lesson) -> Teaching:
     named = {label.split(",")[0]: body for label, body in items}
     wrong = tuple(_WRONG.findall(named.pop("Three wrong answers", "")))
     named = {label: body.strip() for label, body in named.items()}
-    debrief = tuple(body for label, body in named.items() if label.startswith("Debrief"))
+    # No path has a closing problem: of its debrief only the question about one's own work stays.
+    asked = [body for label, body in named.items() if label.startswith("Debrief")]
+    debrief = tuple(body.rpartition("Then ask: ")[2] for body in asked)
     try:
         found = [named[key] for key in ("Timing", "One sentence for the board")]
         skip, fast = named["Skip"], named["For the fast"]
