@@ -151,7 +151,7 @@ class Workshop:
         if not build:  # the build is tried once; elsewhere it would only take time
             patch.setattr(bundle.Workbench, "own", self.built)
         (self.index / installer.name).write_bytes(installer.read_bytes())
-        command = "import sys\nprint('open', sys.argv[1:])\n"
+        command = "import os, sys\nprint('open', sys.argv[1:], 'as', os.getpid())\n"
         self.root = source(
             place / "course", "x3dhlab", "7", *BASIC, files={"x3dhlab/cli.py": command}
         )
@@ -418,13 +418,15 @@ def test_an_interrupted_archive_leaves_the_old_one(workshop, monkeypatch):
 
 
 def opened(folder, *arguments, tools=("sh", "dirname", "python3"), name="start.sh"):
-    """What a start script did, with an empty home and no PATH but these tools."""
+    """What a start script did, with an empty home and no PATH but these tools; `args` is its id."""
     surroundings = {"PATH": str(prepared(folder, tools)), "HOME": str(folder.parent / "home")}
     surroundings["PIP_INDEX_URL"] = "http://localhost:9"
     command = [str(folder / name), *arguments]
-    done = subprocess.run(command, env=surroundings, capture_output=True, text=True)
+    pipe = subprocess.PIPE
+    script = subprocess.Popen(command, env=surroundings, stdout=pipe, stderr=pipe, text=True)
+    told = script.communicate()
     assert list((folder.parent / "home").iterdir()) == []
-    return done
+    return subprocess.CompletedProcess(script.pid, script.returncode, *told)
 
 
 def prepared(folder, names=("sh", "dirname", "python3")):
@@ -439,11 +441,14 @@ def prepared(folder, names=("sh", "dirname", "python3")):
 
 
 def test_the_first_start_installs_and_opens_and_a_later_one_only_opens(folder):
+    """The course runs in the script's own process, so that who stops one stops the other."""
     first = opened(folder, "--no-browser", "--port", "8899")
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("Installing the course into this folder")
-    assert first.stdout.endswith("open ['lab', '--no-browser', '--port', '8899']\n")
-    assert opened(folder, name="start.command").stdout == "open ['lab']\n"
+    options = "['lab', '--no-browser', '--port', '8899']"
+    assert first.stdout.endswith(f"open {options} as {first.args}\n")
+    second = opened(folder, name="start.command")
+    assert second.stdout == f"open ['lab'] as {second.args}\n"
     with (folder / f"wheels/{HERE}.txt").open("a") as stream:
         stream.write("# a newer bundle in the same folder\n")
     assert opened(folder).stdout.startswith("Installing")

@@ -64,9 +64,12 @@ def main(arguments: list[str]) -> int:
         return UNABLE
     if arguments == ["--fits"]:
         return FITS
+    os.chdir(folder)
     command = [str(program(folder)), "-m", "x3dhlab.cli", "lab", *arguments]
+    if os.name == "posix":  # in place of this process: who stops it stops the course
+        os.execve(command[0], command, surroundings())
     try:
-        return subprocess.call(command, cwd=folder, env=surroundings())
+        return subprocess.call(command, env=surroundings())
     except KeyboardInterrupt:
         return FITS
 
