@@ -12,7 +12,7 @@ from dataclasses import replace
 from x3dhlab.grading import advice, judge, plain, report, sequence
 from x3dhlab.grading.report import Feedback
 
-WIDE = 250  # characters of a value: what is longer shows only what differs
+WIDE = 200  # characters of a value: where got or expected is longer, only what differs is shown
 CALL = 210  # characters of a call: three lines, and what is special about it is never cut off
 _DELEGATED = (
     "The answer hands the step to the package. The task is to write the step itself.",
@@ -175,9 +175,10 @@ _ABSENT = plain.Other("nothing")
 def _show_value(outcome, other, case):
     """A value in full, or the parts in which it differs from another one."""
     text = report.show(outcome.value, case.labels)
-    if len(text) <= WIDE or other is None or other.error:
+    if other is None or other.error:
         return text
-    return _show_differing(outcome.value, other.value, case.labels)
+    wide = max(len(text), len(report.show(other.value, case.labels))) > WIDE
+    return _show_differing(outcome.value, other.value, case.labels) if wide else text
 
 
 def _show_differing(value, other, labels):
@@ -202,15 +203,15 @@ def _show_steps(outcome, other, case, last):
 
     Where that is long, the last one alone, and of it what differs from the other outcome.
     """
-    steps = outcome.value[:last]
-    texts = [_show_step(outcome, case, *step) for step in steps]
-    others = other.value[:last] if other else []
-    pair = [one[-1] for one in (steps, others) if len(one) == last]
-    numbered = len(texts) > 1
-    if [kind for kind, _ in pair] == [sequence.GAVE] * 2 and sum(map(len, texts)) > WIDE:
-        texts[-1] = _show_differing(pair[0][1], pair[1][1], case.labels)
-        return f"{last}. {texts[-1]}" if numbered else texts[-1]
-    return "; ".join(f"{n}. {text}" if numbered else text for n, text in enumerate(texts, 1))
+    both = [one.value[:last] for one in (outcome, other) if one]
+    texts = [[_show_step(outcome, case, *step) for step in steps] for steps in both]
+    ends = [steps[-1] for steps in both if len(steps) == last]
+    shown = [f"{n}. {text}" if last > 1 else text for n, text in enumerate(texts[0], 1)]
+    wide = max(sum(map(len, each)) for each in texts) > WIDE
+    if wide and [kind for kind, _ in ends] == [sequence.GAVE] * 2:
+        differing = _show_differing(ends[0][1], ends[1][1], case.labels)
+        return f"{last}. {differing}" if last > 1 else differing
+    return "; ".join(shown)
 
 
 def _show_step(outcome, case, kind, value):

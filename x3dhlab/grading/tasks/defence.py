@@ -566,7 +566,7 @@ def fetch_limit_cases(seed: int) -> list[Case]:
         (
             "many requests of one, few of others",
             state,
-            [*burst, *burst, ("Alice", "Bob", t), ("Dora", "Bob", t), ("Eve", "Bob", t)],
+            [*burst, ("Alice", "Bob", t), ("Dora", "Bob", t), ("Eve", "Bob", t)],
         ),
         (
             "names that run together",
