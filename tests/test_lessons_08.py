@@ -296,7 +296,8 @@ def test_half_of_the_secrets_open_no_letter_of_safepost(fallen):
 
 def test_all_of_the_secrets_open_every_letter_so_the_judge_can_say_yes():
     with patch.object(safepost, "_hidden", lambda pair: pair):
-        assert safepost.tried(open_as_the_client, "curve") == "Mallory finds 4 of 4 codes. Promise 1 is broken."
+        told = safepost.tried(open_as_the_client, "curve")
+    assert told == "Mallory finds 4 of 4 codes. Promise 1 is broken."
 
 
 @pytest.mark.parametrize("attack", [lambda *_: [], lambda *_: [b"no code"] * 9])
