@@ -82,7 +82,20 @@ $(VENV)/nbgrader.stamp: $(VENV)/test.stamp
 	@.ci/install "$(VENV)/nbgrader" . nbgrader
 	@touch $@
 
-test-full: test $(VENV)/nbgrader.stamp
+# JupyterHub changes how servers start, so it lives apart too; its proxy comes from npm.
+$(VENV)/hub.stamp: $(VENV)/test.stamp
+	@echo "Installing JupyterHub beside the course (once) ..."
+	@.ci/venv "$(VENV)/hub" "$(PYTHON)"
+	@.ci/install "$(VENV)/hub" . jupyterhub==6.1.1
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-audit --no-fund --prefix "$(VENV)/hub" \
+			configurable-http-proxy@5.3.0; \
+	else \
+		echo "There is no npm here, so the test of the hub will be skipped."; \
+	fi
+	@touch $@
+
+test-full: test $(VENV)/nbgrader.stamp $(VENV)/hub.stamp
 	@echo "[full] the long counts"
 	@$(BIN)/python -m pytest -n 2 -m full
 
