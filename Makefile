@@ -21,7 +21,7 @@ KEM_NOTEBOOKS = $$(grep -lE 'kem|pqxdh|triple_ratchet' notebooks/[0-9]*.ipynb so
 KEM_LIBRARIES = $$($(BIN)/python -c "from x3dhlab import kem; \
 	print(*list(dict.fromkeys(name for _, name in kem.available()))[1:])")
 
-.PHONY: help lab test test-full notebooks clean
+.PHONY: help lab ready test test-full notebooks clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (creates .venv on the first run)"
@@ -32,6 +32,9 @@ help:
 
 lab: $(VENV)/lab.stamp
 	@$(BIN)/x3dhlab lab $(DIR)
+
+# For a dev container: install, and open nothing.
+ready: $(VENV)/lab.stamp
 
 # Each line creates what is missing: a virtual environment, then the packages, at tested versions.
 

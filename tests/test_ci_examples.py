@@ -1,23 +1,29 @@
-"""The workflows that the README shows: each line is run as a runner would run it.
+"""The workflows that the README shows: each line for graders is run as a runner would run it.
 
-Only what the runner's system provides is replaced: `sudo` and `apt-get` do nothing, the package
-comes from this checkout, and its dependencies from the environment of these tests.
+Only what the runner's system provides is replaced there: `sudo` and `apt-get` do nothing, the
+package comes from this checkout, and its dependencies from the environment of these tests. Of the
+matrix and the images, which need other systems, the tests see that each named thing exists.
 """
 
+import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import nbformat
 import pytest
+import typer
 import yaml
 from submissions import corpus
 
-from x3dhlab import course
+from x3dhlab import cli, course
 from x3dhlab.grading.tasks import of_lesson
 
 ROOT = course.root()
@@ -144,6 +150,64 @@ def test_the_workflow_and_the_package_come_from_a_protected_reference():
         content = example(name)
         address = (content.get("env") or content["variables"])["X3DHLAB"]
         assert address.endswith("@COMMIT")
+
+
+def commands(system):
+    """The lines that the matrix runs on "Linux", or on each of the others."""
+    steps = example("matrix")["jobs"]["checks"]["steps"]
+    assert {step.get("if") for step in steps} == {None, *CONDITIONS.values()}
+    return [step["run"] for step in steps if "run" in step and step["if"] == CONDITIONS[system]]
+
+
+CONDITIONS = {"Linux": "runner.os == 'Linux'", "others": "runner.os != 'Linux'"}
+
+
+def test_the_matrix_names_three_systems_and_says_that_no_runner_ran_it():
+    systems = example("matrix")["jobs"]["checks"]["strategy"]["matrix"]["system"]
+    assert [name.split("-")[0] for name in systems] == ["ubuntu", "macos", "windows"]
+    assert "No runner has run this file yet." in (EXAMPLES / "matrix.yml").read_text()
+    assert "secrets." not in (EXAMPLES / "matrix.yml").read_text()
+
+
+def test_on_linux_the_matrix_runs_every_check():
+    _, last = commands("Linux")
+    assert last == ".ci/run" and os.access(ROOT / last, os.X_OK)
+
+
+def test_elsewhere_the_matrix_calls_what_is_there():
+    install, ready, tests = map(shlex.split, commands("others"))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (ROOT / install[install.index("-c") + 1]).is_file()
+    assert re.fullmatch(r"\.\[(\w+)\]", install[-1])[1] in extras["optional-dependencies"]
+    assert ready[0] == "x3dhlab" and ready[1] in typer.main.get_command(cli.app).commands
+    found = subprocess.run(
+        [sys.executable, *tests[1:], "--collect-only", "-p", "no:cacheprovider"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout
+    files = [word for word in tests if word.startswith("tests/")]
+    assert files and all(f"{name}::" in found.stdout for name in files)
+
+
+def test_the_dev_container_installs_the_course_and_opens_nothing():
+    folder = ROOT / ".devcontainer"
+    told = json.loads((folder / "devcontainer.json").read_text(encoding="utf-8"))
+    assert (folder / told["build"]["dockerfile"]).is_file()
+    run, say = map(shlex.split, told["postCreateCommand"].split(" && "))
+    dry = subprocess.run([run[0], "-n", *run[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert run[0] == "make" and dry.returncode == 0, dry.stderr
+    assert "x3dhlab lab" not in dry.stdout and say[0] == "echo" and "make lab" in say[-1]
+    assert told["forwardPorts"] == [course.FIRST_PORT]
+    assert not {name for name in told if name.startswith(("postStart", "postAttach"))}
+
+
+@pytest.mark.parametrize("folder", [".devcontainer", ".hub"])
+def test_the_images_have_a_python_that_is_new_enough(folder):
+    (version,) = re.findall(
+        r"^FROM python:3\.(\d+)-", (ROOT / folder / "Dockerfile").read_text(), re.M
+    )
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert wanted.startswith(">=3.") and int(version) >= int(wanted.removeprefix(">=3."))
 
 
 def test_the_examples_run_nowhere_by_accident():
