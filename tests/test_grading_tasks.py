@@ -148,12 +148,22 @@ def test_a_lazy_submission_fails(kind):
     assert [result.task for result in results if result.passed or result.points] == []
 
 
+WITNESS_OF_BOTH = {
+    ("hunt.find_03", "hunt.find_04"),  # one byte more breaks the tag, too
+    ("hunt.find_08", "audit.counterexample_6"),  # the same list, the same gap
+    ("audit.counterexample_6", "hunt.find_08"),
+}
+"""Task and another one whose answer is a true witness for it as well."""
+
+
 @pytest.mark.parametrize("distance", range(1, len(TASKS)))
 def test_the_answer_to_another_task_fails(distance):
     tasks = list(TASKS.values())
     others = tasks[distance:] + tasks[:distance]
     pairs = [(task, corpus.copy(task, other)) for task, other in zip(tasks, others, strict=True)]
-    assert [result.task for result in judged_batch(pairs) if result.passed] == []
+    passed = [result.task for result in judged_batch(pairs) if result.passed]
+    right = zip(tasks, others, strict=True)
+    assert passed == [task.id for task, o in right if (task.id, o.id) in WITNESS_OF_BOTH]
 
 
 @pytest.mark.parametrize("way", corpus.WAYS)
