@@ -86,7 +86,7 @@ $(VENV)/nbgrader.stamp: $(VENV)/test.stamp
 	@touch $@
 
 # JupyterHub changes how servers start, so it lives apart too; its proxy comes from npm.
-$(VENV)/hub.stamp: $(VENV)/test.stamp
+$(VENV)/hub.stamp: $(VENV)/python.stamp $(INPUTS)
 	@echo "Installing JupyterHub beside the course (once) ..."
 	@.ci/venv "$(VENV)/hub" "$(PYTHON)"
 	@.ci/install "$(VENV)/hub" . jupyterhub==6.1.1

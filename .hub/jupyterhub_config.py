@@ -5,9 +5,9 @@ Run it as an ordinary user of a Linux machine; learners need no accounts there:
     X3DHLAB_HUB_PASSWORD='a sentence for the room' jupyterhub -f .hub/jupyterhub_config.py
 
 `X3DHLAB_HUB` is the folder of everything that is kept (x3dh-hub). Its `learners/NAME` is what
-learner NAME can write; the environment is the same for all, and nobody behind a wall can change
-it. Whoever knows the room's password can take any name: for marks, set your identity provider's
-authenticator instead.
+learner NAME can write; the environment is the same for all, and nobody behind a wall can change it.
+`X3DHLAB_HUB_PATH` may name a path for a workshop, such as 90min. Whoever knows the room's password
+can take any name: for marks, set your identity provider's authenticator instead.
 """
 
 import os
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import x3dhlab
+from x3dhlab import course
 from x3dhlab.errors import Refused
 
 c = get_config()  # noqa: F821  (JupyterHub gives this name to its configuration)
@@ -39,8 +40,8 @@ def walls(name: str) -> list[str]:
     command = ["bwrap", "--unshare-all", "--share-net", "--die-with-parent", "--new-session"]
     command += ["--uid", "1000", "--gid", "1000", "--dev", "/dev", "--proc", "/proc"]
     command += ["--tmpfs", "/tmp"]
-    course = Path(x3dhlab.__file__).resolve().parent.parent
-    for path in (*SYSTEM, sys.base_prefix, sys.prefix, course, LEARNER):
+    package = Path(x3dhlab.__file__).resolve().parent.parent
+    for path in (*SYSTEM, sys.base_prefix, sys.prefix, package, LEARNER):
         command += ["--ro-bind-try", str(path), str(path)]
     command += ["--tmpfs", str(KEPT), "--bind", str(KEPT / "learners" / name), HOME]
     return [*command, "--chdir", HOME, "--setenv", "HOME", HOME]
@@ -53,6 +54,11 @@ def into_walls(spawner) -> None:
 
 if not os.environ.get("X3DHLAB_HUB_PASSWORD"):
     raise Refused("Set X3DHLAB_HUB_PASSWORD to the room's password, of 8 characters or more.")
+
+way = os.environ.get("X3DHLAB_HUB_PATH")
+if way:
+    course.path(way)  # refuses a name that is none
+    c.Spawner.environment = {"X3DHLAB_HUB_PATH": way}
 
 for folder in (KEPT, KEPT / "hub", KEPT / "learners"):
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,7 +77,6 @@ c.ConfigurableHTTPProxy.pid_file = str(KEPT / "hub" / "proxy.pid")
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = f"{KEPT}/learners/{{username}}"
 c.Spawner.pre_spawn_hook = into_walls
-c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
 # Thirty servers that start at once take turns on the processors.
 c.JupyterHub.concurrent_spawn_limit = 30
 c.Spawner.start_timeout = 180

@@ -13,7 +13,7 @@ import browser
 import pytest
 from traitlets.config import Config
 
-from x3dhlab import course
+from x3dhlab import course, health
 from x3dhlab.errors import Refused
 
 ROOT = course.root()
@@ -21,6 +21,7 @@ RECIPE = ROOT / ".hub" / "jupyterhub_config.py"
 PYTHON = Path(os.environ.get("X3DHLAB_HUB_PYTHON", ROOT / ".venv" / "hub" / "bin" / "python"))
 PROXY = PYTHON.parent.parent / "node_modules" / ".bin"
 PASSWORD = "a sentence for the room"
+SEE = "from x3dhlab import health; print(health._isolation().mark)"
 LESSON = "00_start_here.ipynb"
 
 
@@ -35,6 +36,12 @@ def recipe(monkeypatch, kept, password=PASSWORD):
 def test_a_hub_without_a_password_does_not_start(monkeypatch, tmp_path):
     with pytest.raises(Refused, match="X3DHLAB_HUB_PASSWORD"):
         recipe(monkeypatch, tmp_path, password="")
+
+
+def test_a_path_that_there_is_not_stops_the_hub(monkeypatch, tmp_path):
+    monkeypatch.setenv("X3DHLAB_HUB_PATH", "91min")
+    with pytest.raises(Refused, match="91min"):
+        recipe(monkeypatch, tmp_path)
 
 
 def test_what_the_hub_keeps_is_closed_to_other_accounts(monkeypatch, tmp_path):
@@ -90,6 +97,16 @@ def test_behind_the_walls_a_learner_writes_the_own_folder_and_sees_no_other(monk
     assert (kept / "learners" / "ann" / "own").read_text() == "mine"
 
 
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+def test_behind_the_walls_the_sandbox_of_the_grader_starts(monkeypatch, tmp_path):
+    walls = recipe(monkeypatch, tmp_path)["walls"]
+    (tmp_path / "learners" / "ann").mkdir()
+    told = subprocess.run(
+        [*walls("ann"), sys.executable, "-c", SEE], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == health.GOOD
+
+
 def test_the_image_has_what_the_recipe_and_the_tests_use():
     image = (ROOT / ".hub" / "Dockerfile").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -116,6 +133,7 @@ def hub(kept):
         "PATH": os.pathsep.join([str(PYTHON.parent), str(PROXY), os.environ["PATH"]]),
         "X3DHLAB_HUB": str(kept),
         "X3DHLAB_HUB_PASSWORD": PASSWORD,
+        "X3DHLAB_HUB_PATH": "90min",
     }
     log = kept.with_suffix(".log")
     with log.open("w") as lines:
@@ -135,7 +153,7 @@ def come_in(page, address, name):
     page.fill("#username_input", name)
     page.fill("#password_input", PASSWORD)
     page.click("#login_submit")
-    page.wait_for_url(f"**/user/{name}/lab/**")
+    page.wait_for_url(f"**/user/{name}/lab/**/paths/90min/*.ipynb")
     browser.open_notebook(page, f"{address}/user/{name}", f"notebooks/{LESSON}")
 
 
