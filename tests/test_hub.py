@@ -115,6 +115,8 @@ def test_the_image_has_what_the_recipe_and_the_tests_use():
         assert f"{pin}{version}" in makefile
     assert "bubblewrap" in image and "-c constraints.txt" in image
     assert [p for p in re.findall(r"/course/(\S+)\"", image) if not (ROOT / p).is_file()] == []
+    left_out = (ROOT / ".hub" / "Dockerfile.dockerignore").read_text(encoding="utf-8").split("\n")
+    assert {"x3dh-hub", ".git", ".venv"} <= set(left_out)
     *_, user = re.findall(r"^USER (\w+)", image, flags=re.M)
     assert user != "root"
 
