@@ -122,6 +122,14 @@ def change_a_control(widget):
     widget.page.wait_for_function("e => !e.isConnected", arg=before)
 
 
+def tell_a_lie(widget):
+    """Turn the first switch of a console over, and wait for another report."""
+    before = widget.inner_text()
+    widget.locator("input[type=checkbox]").first.click()
+    other = "([e, before]) => e.innerText !== before"
+    widget.page.wait_for_function(other, arg=[widget.element_handle(), before])
+
+
 ACTS = {
     "x3dh-question": answer,
     "x3dh-experiment": change_a_control,
@@ -129,6 +137,8 @@ ACTS = {
     "x3dh-theatre": steal_a_state,
     "x3dh-matrix": reveal,
     "x3dh-lineage": click("Leak it"),
+    "x3dh-safety": click("Scan Bob's code"),
+    "x3dh-console": tell_a_lie,
 }
 
 

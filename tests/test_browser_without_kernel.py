@@ -53,6 +53,16 @@ def predict_a_matrix(widget):
     press("Set the open cells to “holds”", "Lock and reveal")(widget)
 
 
+def tell_a_lie(widget):
+    widget.locator("input[type=checkbox]").first.click()
+
+
+def judge_a_claim(widget):
+    for options in widget.locator("fieldset").all():
+        options.locator("input[type=radio]").first.check()
+    press("Run it")(widget)
+
+
 def predict(widget):
     widget.locator(".q-option input").first.check()
     widget.locator(".q-level input").first.check()
@@ -85,12 +95,14 @@ ACTS = {
     "theatre": (write_a_message, SILENT),
     "kdf": (leave_a_block_out, SILENT),
     "safety": (press("Scan Bob's code"), SILENT),
+    "console": (tell_a_lie, SILENT),
     "experiment": (lambda widget: widget.get_by_label("Flip one bit").uncheck(), SILENT),
     "predict": (predict, SILENT),
     "quiz": (choose, SILENT),
     "order": (press("Check"), SILENT),
     "match": (match, SILENT),
     "free": (write_an_answer, SILENT),
+    "claims": (judge_a_claim, SILENT),
 }
 each = pytest.mark.parametrize("name", CASES)
 each_cell = pytest.mark.parametrize("name", [*CASES, *FIGURES])
