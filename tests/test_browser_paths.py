@@ -1,7 +1,6 @@
 """`x3dhlab lab --path 90min` under Chromium: the list is there at once, and its first part runs."""
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -48,7 +47,7 @@ def address(tmp_path_factory):
     else:
         pytest.fail(f"the server stopped before it named its address:\n{''.join(told)}")
     yield line.strip()
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     process.communicate(timeout=PATIENCE)
 
 
