@@ -6,35 +6,7 @@ function render({ model, el }) {
   const told = h("p", { class: "e-verdict", role: "status" });
   const table = h("div");
   const live = h("div", { class: "q-status", role: "status" });
-  const inputs = {};
-  let timer = null;
-
-  function change(name, value) {
-    model.set("values", { ...model.get("values"), [name]: value });
-    model.save_changes();
-    clearTimeout(timer);
-    live.textContent = "";
-    timer = setTimeout(() => {
-      live.textContent = "The kernel does not answer. Restart it and run the cell again.";
-    }, 3000);
-  }
-
-  const makers = {
-    check(control, id) {
-      const input = h("input", { id, type: "checkbox", onchange: () => change(control.name, input.checked) });
-      inputs[control.name] = (value) => (input.checked = value);
-      return h("label", { class: "e-check", for: id }, input, h("span", {}, control.label));
-    },
-    choose(control, id) {
-      const input = h(
-        "select",
-        { id, onchange: () => change(control.name, input.value) },
-        ...control.options.map((option) => h("option", { value: option }, option)),
-      );
-      inputs[control.name] = (value) => (input.value = value);
-      return h("div", { class: "e-field" }, h("label", { for: id }, control.label), input);
-    },
-  };
+  const board = controlsOf(model, live);
 
   function rows(caption, lines) {
     if (!lines.length) return null;
@@ -50,13 +22,8 @@ function render({ model, el }) {
     );
   }
 
-  function drawValues() {
-    for (const [name, value] of Object.entries(model.get("values"))) inputs[name]?.(value);
-  }
-
   function drawReport() {
-    clearTimeout(timer);
-    live.textContent = "";
+    board.answered();
     const { verdict, mark, sentence, noticed, read, server, later, stale } = model.get("report");
     outcome.className = `e-outcome ${verdict}`;
     fill(told, h("span", { "aria-hidden": "true" }, `${mark} `), sentence);
@@ -80,7 +47,7 @@ function render({ model, el }) {
       {},
       h("legend", {}, heading),
       ...controls.map((control, place) =>
-        makers[control.kind](control, `console-${root.dataset.number}-${number}-${place}`),
+        board.make(control, `console-${root.dataset.number}-${number}-${place}`),
       ),
     ),
   );
@@ -92,13 +59,13 @@ function render({ model, el }) {
     live,
     outcome,
   );
-  model.on("change:values", drawValues);
+  model.on("change:values", board.draw);
   model.on("change:report", drawReport);
-  drawValues();
+  board.draw();
   drawReport();
   return () => {
-    clearTimeout(timer);
-    model.off("change:values", drawValues);
+    board.answered();
+    model.off("change:values", board.draw);
     model.off("change:report", drawReport);
   };
 }

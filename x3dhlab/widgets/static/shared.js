@@ -170,3 +170,84 @@ function ask(model, message, name, place) {
   model.on(`change:${name}`, () => clearTimeout(timer));
   post(model, message);
 }
+
+/** Controls that change `values` of the model: made by kind, drawn from the values, and a sentence
+ * in `live` when no answer comes.
+ */
+function controlsOf(model, live) {
+  const inputs = {};
+  let timer = null;
+
+  function change(name, value) {
+    model.set("values", { ...model.get("values"), [name]: value });
+    model.save_changes();
+    answered();
+    timer = setTimeout(() => {
+      live.textContent = "The kernel does not answer. Restart it and run the cell again.";
+    }, 3000);
+  }
+
+  const makers = {
+    check(control, id) {
+      const input = h("input", {
+        id,
+        type: "checkbox",
+        onchange: () => change(control.name, input.checked),
+      });
+      inputs[control.name] = (value) => (input.checked = value);
+      return h("label", { class: "e-check", for: id }, input, h("span", {}, control.label));
+    },
+    choose(control, id) {
+      const input = h(
+        "select",
+        { id, onchange: () => change(control.name, input.value) },
+        ...control.options.map((option) => h("option", { value: option }, option)),
+      );
+      inputs[control.name] = (value) => (input.value = value);
+      return h("div", { class: "e-field" }, h("label", { for: id }, control.label), input);
+    },
+    number(control, id) {
+      const shown = h("output", { for: id, class: "e-number" });
+      const input = h("input", {
+        id,
+        type: "range",
+        min: control.low,
+        max: control.high,
+        oninput: () => {
+          shown.textContent = input.value;
+          change(control.name, Number(input.value));
+        },
+      });
+      inputs[control.name] = (value) => {
+        input.value = value;
+        shown.textContent = value;
+      };
+      return h("div", { class: "e-field" }, h("label", { for: id }, control.label), input, shown);
+    },
+    text(control, id) {
+      const input = h("input", {
+        id,
+        type: "text",
+        maxlength: control.limit,
+        autocomplete: "off",
+        spellcheck: "false",
+        oninput: () => change(control.name, input.value),
+      });
+      inputs[control.name] = (value) => {
+        if (document.activeElement !== input) input.value = value;
+      };
+      return h("div", { class: "e-field" }, h("label", { for: id }, control.label), input);
+    },
+  };
+
+  function draw() {
+    for (const [name, value] of Object.entries(model.get("values"))) inputs[name]?.(value);
+  }
+
+  function answered() {
+    clearTimeout(timer);
+    live.textContent = "";
+  }
+
+  return { make: (control, id) => makers[control.kind](control, id), draw, answered };
+}
