@@ -5,30 +5,20 @@ statement that selects it, so that two requests never get the same one. Its numb
 a tombstone: an upload that repeats it is ignored instead of issuing the key again.
 """
 
-import contextlib
-import random
-import sqlite3
-import time
 from dataclasses import replace
 
 import sqlalchemy as sql
-from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
 
 from x3dhlab.errors import (
     DuplicatePreKey,
     IdentityMismatch,
     InvalidField,
-    StoreUnavailable,
     UnknownUser,
     expect,
 )
 from x3dhlab.primitives import verify
+from x3dhlab.service.database import BUSY_SECONDS, NAME_LIMIT, STEP, Database
 from x3dhlab.wire import KemPreKey, OneTimePreKey, PreKeyBundle, Publication, encode_key
-
-NAME_LIMIT = 256  # characters of a user name
-BUSY_SECONDS = 30  # how long a request waits for another one's transaction
-STEP = "X3DH §3.2"
 
 _EC, _KEM = "EC", "KEM"
 
@@ -64,32 +54,13 @@ class PreKeyStore:
     database that is missing, read-only or damaged, every method raises `StoreUnavailable`.
     """
 
-    def __init__(self, url: str = "sqlite://", *, busy_seconds: float = BUSY_SECONDS):
-        expect(url, str, "url", step=STEP)
-        options = {}
-        if url in ("sqlite://", "sqlite:///:memory:"):
-            # One connection is the database: threads take turns.
-            options = {
-                "poolclass": sql.QueuePool,
-                "pool_size": 1,
-                "max_overflow": 0,
-                "pool_timeout": busy_seconds,
-                "connect_args": {"check_same_thread": False},
-            }
-        elif url.startswith("sqlite"):
-            options = {"connect_args": {"timeout": busy_seconds}}
-        try:
-            self._engine = sql.create_engine(url, **options)
-            if self._engine.dialect.name == "sqlite":
-                _lock_at_begin(self._engine, busy_seconds)
-            with self._transaction() as connection:
-                _metadata.create_all(connection)
-        except (SQLAlchemyError, ImportError) as problem:
-            raise _unavailable(problem) from problem
+    def __init__(self, place: str | Database = "sqlite://", *, busy_seconds: float = BUSY_SECONDS):
+        self.database = Database.of(place, busy_seconds=busy_seconds)
+        self.database.prepare(_metadata)
 
     def close(self) -> None:
         """Give the database connection back."""
-        self._engine.dispose()
+        self.database.close()
 
     def publish(self, name: str, publication: Publication) -> None:
         """X3DH §3.2: store a user's keys; one-time prekeys are added to those that are there.
@@ -101,7 +72,7 @@ class PreKeyStore:
         expect(publication, Publication, "publication", step=STEP)
         _check_signatures(publication)
         head = replace(publication, one_time_prekeys=(), kem_prekeys=())
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             known = _identity(connection, name)
             if known is None:
                 connection.execute(
@@ -126,7 +97,7 @@ class PreKeyStore:
         _check_name(name)
         for prekey in kem_prekeys:
             expect(prekey, KemPreKey, "KEM prekey", step=STEP)
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             identity = _identity(connection, name)
             if identity is None:
                 raise _unknown(name)
@@ -141,7 +112,7 @@ class PreKeyStore:
         KEM prekey if there is one. Raises `UnknownUser`.
         """
         _check_name(name)
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             row = connection.execute(
                 sql.select(_users.c.publication).where(_users.c.name == name)
             ).first()
@@ -177,7 +148,7 @@ class PreKeyStore:
     def count(self, name: str) -> int:
         """How many one-time prekeys (EC) are left for a user. Raises `UnknownUser`."""
         _check_name(name)
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             if _identity(connection, name) is None:
                 raise _unknown(name)
             return connection.execute(
@@ -185,49 +156,6 @@ class PreKeyStore:
                 .select_from(_prekeys)
                 .where(_prekeys.c.name == name, _prekeys.c.kind == _EC)
             ).scalar_one()
-
-    @contextlib.contextmanager
-    def _transaction(self):
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as problem:
-            raise _unavailable(problem) from problem
-
-
-def _lock_at_begin(engine, seconds):
-    """Take SQLite's write lock when a transaction begins, not at its first write.
-
-    Two readers that both want to become writers would otherwise meet a deadlock, which SQLite
-    answers with an error instead of waiting. SQLite's own wait grows to 100 ms a try, and a busy
-    crowd of processes can starve the one that sleeps; short random waits give each its turn.
-    """
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection, _):
-        connection.isolation_level = None
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection):
-        database = connection.connection.driver_connection
-        database.execute("PRAGMA busy_timeout = 0")
-        deadline = time.monotonic() + seconds
-        while not _begun(database) and time.monotonic() < deadline:
-            time.sleep(random.uniform(0.0005, 0.005))
-        if not database.in_transaction:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        database.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-
-
-def _begun(database):
-    """Try to take the write lock. False if another process has it; other errors come later."""
-    try:
-        database.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as problem:
-        return problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY  # without its subcode
-    except sqlite3.Error:
-        return True
-    return True
 
 
 def _take(connection, name, kind):
@@ -318,11 +246,4 @@ def _check_name(name):
 def _unknown(name):
     return UnknownUser(
         f"nobody has published keys under the name {name}", step="X3DH §3.3", name=name
-    )
-
-
-def _unavailable(problem):
-    reason = str(getattr(problem, "orig", None) or problem).splitlines()[0]
-    return StoreUnavailable(
-        f"the prekey store cannot be used: {reason}", step="X3DH §2.3", reason=reason
     )

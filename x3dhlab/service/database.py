@@ -1,0 +1,131 @@
+"""One database for the store, the mailboxes and the accounts: SQLite by default, PostgreSQL by URL.
+
+What is committed stays committed, also after a power loss: SQLite runs with `synchronous=FULL`,
+because a forgotten deletion would hand out a one-time prekey a second time.
+"""
+
+import contextlib
+import random
+import sqlite3
+import time
+
+import sqlalchemy as sql
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from x3dhlab.errors import StoreUnavailable, expect
+
+NAME_LIMIT = 256  # characters of a user name
+BUSY_SECONDS = 30  # how long a request waits for another one's transaction
+STEP = "X3DH §3.2"
+
+_PREPARING = 0x7833_6468  # the advisory lock under which PostgreSQL gets its tables
+
+
+class Database:
+    """`Database()` lives in memory; `Database("sqlite:///keys.db")` in a file.
+
+    A transaction waits up to `busy_seconds` for another one. After that, and for a database that
+    is missing, read-only or damaged, every method raises `StoreUnavailable`.
+    """
+
+    def __init__(self, url: str = "sqlite://", *, busy_seconds: float = BUSY_SECONDS):
+        expect(url, str, "url", step=STEP)
+        with _told():
+            self.engine = sql.create_engine(_address(url), **_options(url, busy_seconds))
+            if self.engine.dialect.name == "sqlite":
+                _lock_at_begin(self.engine, busy_seconds)
+
+    @classmethod
+    def of(cls, place: "str | Database", **options) -> "Database":
+        """A database as it is, or the one at a URL."""
+        return place if isinstance(place, Database) else cls(place, **options)
+
+    def prepare(self, tables: sql.MetaData) -> None:
+        """Make the tables that are missing; several processes may do so at once."""
+        with self.transaction() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(sql.select(sql.func.pg_advisory_xact_lock(_PREPARING)))
+            tables.create_all(connection)
+
+    @contextlib.contextmanager
+    def transaction(self):
+        """A connection whose statements are kept together, or not at all."""
+        with _told(), self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def _address(url):
+    kind, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if kind in ("postgres", "postgresql") else url
+
+
+def _options(url, seconds):
+    if url in ("sqlite://", "sqlite:///:memory:"):
+        # One connection is the database: threads take turns.
+        return {
+            "poolclass": sql.QueuePool,
+            "pool_size": 1,
+            "max_overflow": 0,
+            "pool_timeout": seconds,
+            "connect_args": {"check_same_thread": False},
+        }
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": seconds}}
+    if url.startswith("postgres"):
+        waiting = f"-c lock_timeout={int(seconds * 1000)}"
+        return {"pool_pre_ping": True, "connect_args": {"options": waiting}}
+    return {}
+
+
+def _lock_at_begin(engine, seconds):
+    """Take SQLite's write lock when a transaction begins, not at its first write.
+
+    Two readers that both want to become writers would otherwise meet a deadlock, which SQLite
+    answers with an error instead of waiting. SQLite's own wait grows to 100 ms a try, and a busy
+    crowd of processes can starve the one that sleeps; short random waits give each its turn.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection, _):
+        connection.isolation_level = None
+        _patiently(connection, "PRAGMA journal_mode = WAL", seconds)
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection):
+        database = connection.connection.driver_connection
+        database.execute("PRAGMA busy_timeout = 0")
+        try:
+            _patiently(database, "BEGIN IMMEDIATE", seconds)
+        finally:
+            database.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+
+def _patiently(database, statement, seconds):
+    """Run a statement that another process may hold up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return database.execute(statement)
+        except sqlite3.OperationalError as problem:
+            busy = problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # without its subcode
+            if not busy or time.monotonic() >= deadline:
+                raise
+        time.sleep(random.uniform(0.0005, 0.005))
+
+
+@contextlib.contextmanager
+def _told():
+    """Problems of the database as one refusal of ours."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error, ImportError) as problem:
+        reason = str(getattr(problem, "orig", None) or problem).splitlines()[0]
+        raise StoreUnavailable(
+            f"the prekey store cannot be used: {reason}", step="X3DH §2.3", reason=reason
+        ) from problem
