@@ -1,6 +1,7 @@
 """What the tests share: a cast with fixed keys, two parties on a store, and Hypothesis without a
 deadline, because a busy machine is not a failure."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import pytest
@@ -71,3 +72,22 @@ def bob(transport):
     bob = Party("Bob", transport, one_time=5)
     bob.publish()
     return bob
+
+
+@pytest.fixture(scope="session")
+def new_postgres():
+    """A function that makes an empty PostgreSQL database and returns its URL."""
+    postgres = pytest.importorskip("postgres", reason="psycopg is not installed")
+    if postgres.programs() is None:
+        pytest.skip("PostgreSQL is not installed: .ci/run installs it")
+    numbers = itertools.count()
+    with postgres.cluster() as place:
+        yield lambda: postgres.new_database(place, f"test{next(numbers)}")
+
+
+@pytest.fixture(params=["file", "postgres"])
+def database_url(request, tmp_path):
+    """An empty database that outlives a process: SQLite in a file, then PostgreSQL."""
+    if request.param == "file":
+        return f"sqlite:///{tmp_path}/keys.db"
+    return request.getfixturevalue("new_postgres")()

@@ -35,9 +35,12 @@ def publication(ring):
     return prekeys.publication(ring)
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "postgres"])
 def store(request, tmp_path):
-    url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path}/keys.db"
+    if request.param == "postgres":
+        url = request.getfixturevalue("new_postgres")()
+    else:
+        url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path}/keys.db"
     store = PreKeyStore(url)
     yield store
     store.close()
@@ -105,11 +108,10 @@ def test_kem_prekeys_are_taken_once_and_the_last_resort_stays(store):
     assert [store.fetch("Bob").kem_prekey_id for _ in range(3)] == [one_time, last, last]
 
 
-def test_a_store_in_a_file_outlives_its_process(tmp_path, publication):
-    url = f"sqlite:///{tmp_path}/keys.db"
-    PreKeyStore(url).publish("Bob", publication)
-    first = PreKeyStore(url).fetch("Bob").one_time_prekey_id
-    assert PreKeyStore(url).fetch("Bob").one_time_prekey_id == first + 1
+def test_a_database_outlives_its_store(database_url, publication):
+    PreKeyStore(database_url).publish("Bob", publication)
+    first = PreKeyStore(database_url).fetch("Bob").one_time_prekey_id
+    assert PreKeyStore(database_url).fetch("Bob").one_time_prekey_id == first + 1
 
 
 # Refusals change nothing
@@ -190,13 +192,12 @@ def drain(url):
     return got
 
 
-def test_eight_processes_get_every_key_exactly_once(tmp_path, publication):
-    url = f"sqlite:///{tmp_path}/keys.db"
-    store = PreKeyStore(url)
+def test_eight_processes_get_every_key_exactly_once(database_url, publication):
+    store = PreKeyStore(database_url)
     store.publish("Bob", replace(publication, one_time_prekeys=()))
     store.replenish("Bob", numbered(range(1, POOL + 1)))
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        shares = pool.map(drain, [url] * PROCESSES, chunksize=1)
+        shares = pool.map(drain, [database_url] * PROCESSES, chunksize=1)
     issued = [number for share in shares for number in share]
     assert sorted(issued) == list(range(1, POOL + 1))
     assert store.count("Bob") == 0
