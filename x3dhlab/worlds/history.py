@@ -14,7 +14,7 @@ from x3dhlab.errors import InvalidField, UnknownVersion, WrongType, expect
 FIELDS = {
     "publish": ("user", "spk", "keys"),
     "issue": ("user", "to", "spk", "key?", "request"),
-    "send": ("message", "sender", "recipient", "spk", "key?", "first"),
+    "send": ("message", "sender", "recipient", "spk?", "key?", "first"),
     "deliver": ("message",),
     "accept": ("message",),
     "refuse": ("message", "reason"),
