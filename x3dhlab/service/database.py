@@ -7,13 +7,15 @@ because a forgotten deletion would hand out a one-time prekey a second time.
 import contextlib
 import random
 import sqlite3
+import threading
 import time
 
 import sqlalchemy as sql
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from x3dhlab.errors import StoreUnavailable, expect
+from x3dhlab.errors import InvalidField, StoreUnavailable, expect
 
 NAME_LIMIT = 256  # characters of a user name
 BUSY_SECONDS = 30  # how long a request waits for another one's transaction
@@ -31,6 +33,7 @@ class Database:
 
     def __init__(self, url: str = "sqlite://", *, busy_seconds: float = BUSY_SECONDS):
         expect(url, str, "url", step=STEP)
+        self._thread = threading.local()
         with _told():
             self.engine = sql.create_engine(_address(url), **_options(url, busy_seconds))
             if self.engine.dialect.name == "sqlite":
@@ -51,12 +54,48 @@ class Database:
     @contextlib.contextmanager
     def transaction(self):
         """A connection whose statements are kept together, or not at all."""
+        joined = getattr(self._thread, "connection", None)
+        if joined is not None:
+            with _told(), joined.begin_nested():
+                yield joined
+        else:
+            with _told(), self.engine.begin() as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def together(self):
+        """The transactions of this thread become steps of one: each alone can fail, one commit.
+
+        Nothing of it may be told to anybody before this block has ended.
+        """
         with _told(), self.engine.begin() as connection:
-            yield connection
+            self._thread.connection = connection
+            try:
+                yield
+            finally:
+                self._thread.connection = None
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+def check_name(name: str) -> None:
+    """Raise `WrongType` or `InvalidField` unless this can be the name of a user."""
+    expect(name, str, "name", step=STEP)
+    if not 0 < len(name) <= NAME_LIMIT:
+        raise InvalidField(
+            f"a user name has 1 to {NAME_LIMIT} characters", step=STEP, got=len(name)
+        )
+    if not name.isprintable():
+        raise InvalidField("a user name has printable characters only", step=STEP)
+
+
+def insert_new(connection, table: sql.Table, **values) -> bool:
+    """Insert a row; False if its key is there. Waits for whoever is inserting the same one."""
+    dialect = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name]
+    added = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(added).rowcount == 1
 
 
 def _address(url):

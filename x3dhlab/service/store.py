@@ -3,6 +3,9 @@
 SQLite by default, PostgreSQL by URL, both through SQLAlchemy. A one-time prekey is deleted in the
 statement that selects it, so that two requests never get the same one. Its number stays behind as
 a tombstone: an upload that repeats it is ignored instead of issuing the key again.
+
+A request that carries a number is answered with the same bundle when it comes again (A43): a lost
+answer costs no second key. The answer is kept under a hash of who asked for whom.
 """
 
 from dataclasses import replace
@@ -12,15 +15,26 @@ import sqlalchemy as sql
 from x3dhlab.errors import (
     DuplicatePreKey,
     IdentityMismatch,
-    InvalidField,
+    TooLarge,
+    Truncated,
     UnknownUser,
     expect,
 )
-from x3dhlab.primitives import verify
-from x3dhlab.service.database import BUSY_SECONDS, NAME_LIMIT, STEP, Database
+from x3dhlab.primitives import KEY_LENGTH, SIGNATURE_LENGTH, check_bytes, verify
+from x3dhlab.service.database import (
+    BUSY_SECONDS,
+    NAME_LIMIT,
+    STEP,
+    Database,
+    check_name,
+    insert_new,
+)
 from x3dhlab.wire import KemPreKey, OneTimePreKey, PreKeyBundle, Publication, encode_key
 
+DEVICES_LIMIT = 4096  # bytes of a signed device list; 16 devices need less than 2,000
+
 _EC, _KEM = "EC", "KEM"
+_DEVICES = "Sesame §3.1"
 
 _metadata = sql.MetaData()
 _users = sql.Table(
@@ -28,7 +42,21 @@ _users = sql.Table(
     _metadata,
     sql.Column("name", sql.String(NAME_LIMIT), primary_key=True),
     sql.Column("identity_key", sql.LargeBinary, nullable=False),
+    # Empty while the name is bound and nothing is published.
     sql.Column("publication", sql.LargeBinary, nullable=False),
+)
+_devices = sql.Table(
+    "device_lists",
+    _metadata,
+    sql.Column("name", sql.String(NAME_LIMIT), primary_key=True),
+    sql.Column("signed", sql.LargeBinary, nullable=False),
+)
+_answers = sql.Table(
+    "answers",
+    _metadata,
+    sql.Column("request", sql.LargeBinary, primary_key=True),
+    sql.Column("bundle", sql.LargeBinary, nullable=False),
+    sql.Column("at", sql.BigInteger, nullable=False, index=True),
 )
 _prekeys = sql.Table(
     "one_time_prekeys",
@@ -62,100 +90,163 @@ class PreKeyStore:
         """Give the database connection back."""
         self.database.close()
 
+    def bind(self, name: str, identity_key: bytes) -> None:
+        """From now on the name belongs to this identity key, before anything is published.
+
+        Raises `IdentityMismatch` if it belongs to another one.
+        """
+        check_name(name)
+        check_bytes(identity_key, "identity key", KEY_LENGTH, step=STEP)
+        with self.database.transaction() as connection:
+            _bind(connection, name, identity_key)
+
+    def known(self, name: str) -> bool:
+        """Does the name belong to somebody?"""
+        check_name(name)
+        with self.database.transaction() as connection:
+            return _identity(connection, name) is not None
+
     def publish(self, name: str, publication: Publication) -> None:
         """X3DH §3.2: store a user's keys; one-time prekeys are added to those that are there.
 
         Raises `BadSignature` for a prekey that its identity key did not sign, `IdentityMismatch`
         for a second identity key under one name, `DuplicatePreKey` for a number that is taken.
         """
-        _check_name(name)
+        check_name(name)
         expect(publication, Publication, "publication", step=STEP)
         _check_signatures(publication)
         head = replace(publication, one_time_prekeys=(), kem_prekeys=())
         with self.database.transaction() as connection:
-            known = _identity(connection, name)
-            if known is None:
-                connection.execute(
-                    _users.insert().values(
-                        name=name,
-                        identity_key=publication.identity_key,
-                        publication=head.encode(),
-                    )
-                )
-            elif known != publication.identity_key:
-                raise IdentityMismatch(
-                    f"{name} is bound to another identity key", step=STEP, name=name
-                )
-            else:
-                connection.execute(
-                    _users.update().where(_users.c.name == name).values(publication=head.encode())
-                )
+            _bind(connection, name, publication.identity_key)
+            connection.execute(
+                _users.update().where(_users.c.name == name).values(publication=head.encode())
+            )
             _add(connection, name, publication.one_time_prekeys, publication.kem_prekeys)
 
     def replenish(self, name: str, one_time_prekeys=(), kem_prekeys=()) -> None:
         """X3DH §3.2: add one-time prekeys to a user who has published before."""
-        _check_name(name)
+        check_name(name)
         for prekey in kem_prekeys:
             expect(prekey, KemPreKey, "KEM prekey", step=STEP)
+        with self.database.transaction() as connection:
+            mine = sql.select(_users).where(_users.c.name == name).with_for_update()
+            user = connection.execute(mine).first()
+            if user is None or not user.publication:
+                raise _unknown(name)
+            for prekey in kem_prekeys:
+                verify(user.identity_key, prekey.kem_prekey, prekey.kem_prekey_signature)
+            _add(connection, name, one_time_prekeys, kem_prekeys)
+
+    def fetch(self, name: str, *, request: bytes | None = None, now: int = 0) -> PreKeyBundle:
+        """X3DH §3.3: a bundle; takes one one-time prekey of each kind out of the store, atomically.
+
+        When the pool is dry the bundle comes without a one-time prekey, and with the last-resort
+        KEM prekey if there is one. The same `request` (32 bytes that stand for requester, name and
+        number) gets the same bundle until `forget`. Raises `UnknownUser`.
+        """
+        check_name(name)
+        with self.database.transaction() as connection:
+            if request is None:
+                return _fetch(connection, name)
+            if insert_new(connection, _answers, request=request, bundle=b"", at=now):
+                bundle = _fetch(connection, name)
+                mine = _answers.c.request == request
+                connection.execute(_answers.update().where(mine).values(bundle=bundle.encode()))
+                return bundle
+            answer = sql.select(_answers.c.bundle).where(_answers.c.request == request)
+            return PreKeyBundle.decode(connection.execute(answer).scalar_one())
+
+    def forget(self, *, before: int) -> int:
+        """Delete answers that were given before that time, in seconds. Returns how many."""
+        with self.database.transaction() as connection:
+            return connection.execute(_answers.delete().where(_answers.c.at < before)).rowcount
+
+    def count(self, name: str) -> int:
+        """How many one-time prekeys (EC) are left for a user. Raises `UnknownUser`."""
+        return self.counts(name)[0]
+
+    def counts(self, name: str) -> tuple[int, int]:
+        """How many one-time prekeys are left: EC and KEM. Raises `UnknownUser`."""
+        check_name(name)
+        with self.database.transaction() as connection:
+            if not _published(connection, name):
+                raise _unknown(name)
+            rows = connection.execute(
+                sql.select(_prekeys.c.kind, sql.func.count())
+                .where(_prekeys.c.name == name)
+                .group_by(_prekeys.c.kind)
+            )
+            left = {row.kind: row[1] for row in rows}
+        return left.get(_EC, 0), left.get(_KEM, 0)
+
+    def set_devices(self, name: str, signed: bytes) -> None:
+        """Keep a signed device list (see `messaging.devices`): its bytes, the signature last.
+
+        Only the signature is looked at. Raises `BadSignature`, `UnknownUser`, `TooLarge`.
+        """
+        check_name(name)
+        expect(signed, bytes, "device list", step=_DEVICES)
+        if len(signed) > DEVICES_LIMIT:
+            raise TooLarge(f"a device list has at most {DEVICES_LIMIT} bytes", step=_DEVICES)
+        if len(signed) < SIGNATURE_LENGTH:
+            raise Truncated("a device list ends with a signature", step=_DEVICES)
+        content, signature = signed[:-SIGNATURE_LENGTH], signed[-SIGNATURE_LENGTH:]
         with self.database.transaction() as connection:
             identity = _identity(connection, name)
             if identity is None:
                 raise _unknown(name)
-            for prekey in kem_prekeys:
-                verify(identity, prekey.kem_prekey, prekey.kem_prekey_signature)
-            _add(connection, name, one_time_prekeys, kem_prekeys)
+            verify(identity, content, signature)
+            if not insert_new(connection, _devices, name=name, signed=signed):
+                mine = _devices.c.name == name
+                connection.execute(_devices.update().where(mine).values(signed=signed))
 
-    def fetch(self, name: str) -> PreKeyBundle:
-        """X3DH §3.3: a bundle; takes one one-time prekey of each kind out of the store, atomically.
-
-        When the pool is dry the bundle comes without a one-time prekey, and with the last-resort
-        KEM prekey if there is one. Raises `UnknownUser`.
-        """
-        _check_name(name)
+    def devices(self, name: str) -> bytes:
+        """The signed device list of a user. Raises `UnknownUser` if there is none."""
+        check_name(name)
         with self.database.transaction() as connection:
             row = connection.execute(
-                sql.select(_users.c.publication).where(_users.c.name == name)
+                sql.select(_devices.c.signed).where(_devices.c.name == name)
             ).first()
-            if row is None:
-                raise _unknown(name)
-            head = Publication.decode(row.publication)
-            one_time = _take(connection, name, _EC)
-            kem = _take(connection, name, _KEM)
-        bundle = PreKeyBundle(
-            identity_key=head.identity_key,
-            signed_prekey_id=head.signed_prekey_id,
-            signed_prekey=head.signed_prekey,
-            signed_prekey_signature=head.signed_prekey_signature,
-        )
-        if one_time is not None:
-            prekey = OneTimePreKey.decode(one_time)
-            bundle = replace(
-                bundle,
-                one_time_prekey_id=prekey.one_time_prekey_id,
-                one_time_prekey=prekey.one_time_prekey,
+        if row is None:
+            raise UnknownUser(
+                f"nobody has stored a device list under the name {name}", step=_DEVICES, name=name
             )
-        last_resort = next(iter(head.last_resort_kem_prekeys), None)
-        prekey = KemPreKey.decode(kem) if kem is not None else last_resort
-        if prekey is not None:
-            bundle = replace(
-                bundle,
-                kem_prekey_id=prekey.kem_prekey_id,
-                kem_prekey=prekey.kem_prekey,
-                kem_prekey_signature=prekey.kem_prekey_signature,
-            )
-        return bundle
+        return row.signed
 
-    def count(self, name: str) -> int:
-        """How many one-time prekeys (EC) are left for a user. Raises `UnknownUser`."""
-        _check_name(name)
-        with self.database.transaction() as connection:
-            if _identity(connection, name) is None:
-                raise _unknown(name)
-            return connection.execute(
-                sql.select(sql.func.count())
-                .select_from(_prekeys)
-                .where(_prekeys.c.name == name, _prekeys.c.kind == _EC)
-            ).scalar_one()
+
+def _fetch(connection, name):
+    head = _published(connection, name)
+    if not head:
+        raise _unknown(name)
+    head = Publication.decode(head)
+    one_time, kem = _take(connection, name, _EC), _take(connection, name, _KEM)
+    return _bundle(head, one_time, kem)
+
+
+def _bundle(head, one_time, kem):
+    bundle = PreKeyBundle(
+        identity_key=head.identity_key,
+        signed_prekey_id=head.signed_prekey_id,
+        signed_prekey=head.signed_prekey,
+        signed_prekey_signature=head.signed_prekey_signature,
+    )
+    if one_time is not None:
+        prekey = OneTimePreKey.decode(one_time)
+        bundle = replace(
+            bundle,
+            one_time_prekey_id=prekey.one_time_prekey_id,
+            one_time_prekey=prekey.one_time_prekey,
+        )
+    last_resort = next(iter(head.last_resort_kem_prekeys), None)
+    prekey = KemPreKey.decode(kem) if kem is not None else last_resort
+    if prekey is not None:
+        bundle = replace(
+            bundle,
+            kem_prekey_id=prekey.kem_prekey_id,
+            kem_prekey=prekey.kem_prekey,
+            kem_prekey_signature=prekey.kem_prekey_signature,
+        )
+    return bundle
 
 
 def _take(connection, name, kind):
@@ -219,6 +310,20 @@ def _numbered(table, name, numbers):
     return sql.select(table).where(table.c.name == name, table.c.identifier.in_(numbers))
 
 
+def _bind(connection, name, identity_key):
+    if insert_new(connection, _users, name=name, identity_key=identity_key, publication=b""):
+        return
+    # Locked: what follows may depend on what else this user uploads.
+    mine = sql.select(_users.c.identity_key).where(_users.c.name == name).with_for_update()
+    if connection.execute(mine).scalar_one() != identity_key:
+        raise IdentityMismatch(f"{name} is bound to another identity key", step=STEP, name=name)
+
+
+def _published(connection, name):
+    row = connection.execute(sql.select(_users.c.publication).where(_users.c.name == name)).first()
+    return b"" if row is None else row.publication
+
+
 def _identity(connection, name):
     row = connection.execute(sql.select(_users.c.identity_key).where(_users.c.name == name)).first()
     return None if row is None else row.identity_key
@@ -233,14 +338,6 @@ def _check_signatures(publication):
     for prekey in (*publication.kem_prekeys, *publication.last_resort_kem_prekeys):
         expect(prekey, KemPreKey, "KEM prekey", step=STEP)
         verify(publication.identity_key, prekey.kem_prekey, prekey.kem_prekey_signature)
-
-
-def _check_name(name):
-    expect(name, str, "name", step=STEP)
-    if not 0 < len(name) <= NAME_LIMIT:
-        raise InvalidField(
-            f"a user name has 1 to {NAME_LIMIT} characters", step=STEP, got=len(name)
-        )
 
 
 def _unknown(name):
