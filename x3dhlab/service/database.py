@@ -5,6 +5,7 @@ because a forgotten deletion would hand out a one-time prekey a second time.
 """
 
 import contextlib
+import functools
 import random
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ BUSY_SECONDS = 30  # how long a request waits for another one's transaction
 STEP = "X3DH §3.2"
 
 _PREPARING = 0x7833_6468  # the advisory lock under which PostgreSQL gets its tables
+_TURNS = 0x7474  # the advisory locks of `take_turns`
 
 
 class Database:
@@ -53,31 +55,45 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self):
-        """A connection whose statements are kept together, or not at all."""
-        joined = getattr(self._thread, "connection", None)
-        if joined is not None:
-            with _told(), joined.begin_nested():
-                yield joined
-        else:
-            with _told(), self.engine.begin() as connection:
-                yield connection
+        """A connection whose statements are kept together, or not at all.
 
-    @contextlib.contextmanager
-    def together(self):
-        """The transactions of this thread become steps of one: each alone can fail, one commit.
-
-        Nothing of it may be told to anybody before this block has ended.
+        Inside another transaction of this thread it is a step: it can fail alone, and it is safe
+        on the disk when the outermost one has ended.
         """
+        around = getattr(self._thread, "connection", None)
+        if around is not None:
+            with _told(), around.begin_nested():
+                yield around
+            return
         with _told(), self.engine.begin() as connection:
             self._thread.connection = connection
             try:
-                yield
+                yield connection
             finally:
                 self._thread.connection = None
+
+    def take_turns(self, connection, what: str) -> None:
+        """From here to the end of the transaction, nobody else has passed here with this text."""
+        if self.engine.dialect.name == "postgresql":
+            turn = sql.func.pg_advisory_xact_lock(_TURNS, sql.func.hashtext(what))
+            connection.execute(sql.select(turn))
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+@contextlib.contextmanager
+def _step(connection):
+    """A savepoint. SQLAlchemy's own compiles its three statements anew each time."""
+    connection.exec_driver_sql("SAVEPOINT step")
+    try:
+        yield
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT step")
+        raise
+    finally:
+        connection.exec_driver_sql("RELEASE SAVEPOINT step")
 
 
 def check_name(name: str) -> None:
@@ -93,9 +109,13 @@ def check_name(name: str) -> None:
 
 def insert_new(connection, table: sql.Table, **values) -> bool:
     """Insert a row; False if its key is there. Waits for whoever is inserting the same one."""
-    dialect = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name]
-    added = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(added).rowcount == 1
+    return connection.execute(_insertion(table, connection.dialect.name), values).rowcount == 1
+
+
+@functools.cache
+def _insertion(table, dialect):
+    insert = {"postgresql": postgresql, "sqlite": sqlite}[dialect].insert
+    return insert(table).on_conflict_do_nothing()
 
 
 def _address(url):

@@ -74,6 +74,29 @@ _issued = sql.Table(
     sql.Column("identifier", sql.BigInteger, primary_key=True, autoincrement=False),
 )
 
+# Statements of every fetch, built once: building one takes longer than running it.
+_head_of = sql.select(_users.c.publication).where(_users.c.name == sql.bindparam("user"))
+_oldest = (
+    sql.select(_prekeys.c.identifier)
+    .where(_prekeys.c.name == sql.bindparam("user"), _prekeys.c.kind == sql.bindparam("sort"))
+    .order_by(_prekeys.c.identifier)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+_take_oldest = (
+    _prekeys.delete()
+    .where(
+        _prekeys.c.name == sql.bindparam("user"),
+        _prekeys.c.kind == sql.bindparam("sort"),
+        _prekeys.c.identifier == _oldest,
+    )
+    .returning(_prekeys.c.identifier, _prekeys.c.prekey)
+)
+_bury = _issued.insert()
+_answered = sql.select(_answers.c.bundle).where(_answers.c.request == sql.bindparam("number"))
+_answer = _answers.update().where(_answers.c.request == sql.bindparam("number"))
+
 
 class PreKeyStore:
     """`PreKeyStore()` lives in memory; `PreKeyStore("sqlite:///keys.db")` in a file.
@@ -150,11 +173,10 @@ class PreKeyStore:
                 return _fetch(connection, name)
             if insert_new(connection, _answers, request=request, bundle=b"", at=now):
                 bundle = _fetch(connection, name)
-                mine = _answers.c.request == request
-                connection.execute(_answers.update().where(mine).values(bundle=bundle.encode()))
+                connection.execute(_answer, {"number": request, "bundle": bundle.encode()})
                 return bundle
-            answer = sql.select(_answers.c.bundle).where(_answers.c.request == request)
-            return PreKeyBundle.decode(connection.execute(answer).scalar_one())
+            kept = connection.execute(_answered, {"number": request}).scalar_one()
+            return PreKeyBundle.decode(kept)
 
     def forget(self, *, before: int) -> int:
         """Delete answers that were given before that time, in seconds. Returns how many."""
@@ -251,22 +273,10 @@ def _bundle(head, one_time, kem):
 
 def _take(connection, name, kind):
     """Delete and return the oldest one-time prekey of a kind, or None when there is none."""
-    oldest = (
-        sql.select(_prekeys.c.identifier)
-        .where(_prekeys.c.name == name, _prekeys.c.kind == kind)
-        .order_by(_prekeys.c.identifier)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    row = connection.execute(
-        _prekeys.delete()
-        .where(_prekeys.c.name == name, _prekeys.c.kind == kind, _prekeys.c.identifier == oldest)
-        .returning(_prekeys.c.identifier, _prekeys.c.prekey)
-    ).first()
+    row = connection.execute(_take_oldest, {"user": name, "sort": kind}).first()
     if row is None:
         return None
-    connection.execute(_issued.insert().values(name=name, kind=kind, identifier=row.identifier))
+    connection.execute(_bury, {"name": name, "kind": kind, "identifier": row.identifier})
     return row.prekey
 
 
@@ -320,7 +330,7 @@ def _bind(connection, name, identity_key):
 
 
 def _published(connection, name):
-    row = connection.execute(sql.select(_users.c.publication).where(_users.c.name == name)).first()
+    row = connection.execute(_head_of, {"user": name}).first()
     return b"" if row is None else row.publication
 
 
