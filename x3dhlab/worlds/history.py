@@ -21,6 +21,8 @@ FIELDS = {
     "rotate": ("user", "spk"),
     "forget": ("user", "spk?", "key?"),
     "restore": ("region",),
+    "down": ("region",),
+    "up": ("region",),
     "partition": ("a", "b"),
     "heal": ("a", "b"),
     "lead": ("region", "term"),
