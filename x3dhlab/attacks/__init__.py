@@ -26,8 +26,6 @@ LEFT_OUT = {
     "A67": "is A49 in both directions, on two restored devices: lesson 30",
     "A68": "needs receipts and the logs of a service: lesson 25",
     "A71": "needs a database that is put back: lesson 20",
-    "A73": "needs a world with delays: lesson 18",
-    "A74": "needs clocks that differ: lesson 18",
 }
 
 
