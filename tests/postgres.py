@@ -27,14 +27,18 @@ def programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Path]:
-    """Start a cluster with durable defaults; yields the folder of its socket."""
+def cluster(*, durable: bool = False) -> Iterator[Path]:
+    """Start a cluster; yields the folder of its socket.
+
+    Tests kill processes and never cut the power, so theirs need not wait for the disk.
+    """
     with tempfile.TemporaryDirectory(prefix="x3dhlab-pg-", ignore_cleanup_errors=True) as place:
         os.chmod(place, 0o755)
         if os.geteuid() == 0:
             shutil.chown(place, OWNER)
         _run("initdb", "-D", f"{place}/data", "-U", OWNER, "-A", "trust", "-E", "UTF8", "--no-sync")
         options = f"-c listen_addresses='' -c unix_socket_directories='{place}'"
+        options += "" if durable else " -c fsync=off"
         log = f"{place}/log"
         _run("pg_ctl", "-D", f"{place}/data", "-l", log, "-o", options, "-w", "start")
         try:

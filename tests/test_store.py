@@ -21,7 +21,6 @@ from x3dhlab.errors import (
 from x3dhlab.service.store import NAME_LIMIT, PreKeyStore
 from x3dhlab.wire import OneTimePreKey
 
-POOL = 5000
 PROCESSES = 8
 
 
@@ -192,14 +191,15 @@ def drain(url):
     return got
 
 
-def test_eight_processes_get_every_key_exactly_once(database_url, publication):
+@pytest.mark.parametrize("pool_size", [400, pytest.param(5000, marks=pytest.mark.full)])
+def test_eight_processes_get_every_key_exactly_once(database_url, publication, pool_size):
     store = PreKeyStore(database_url)
     store.publish("Bob", replace(publication, one_time_prekeys=()))
-    store.replenish("Bob", numbered(range(1, POOL + 1)))
+    store.replenish("Bob", numbered(range(1, pool_size + 1)))
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         shares = pool.map(drain, [database_url] * PROCESSES, chunksize=1)
     issued = [number for share in shares for number in share]
-    assert sorted(issued) == list(range(1, POOL + 1))
+    assert sorted(issued) == list(range(1, pool_size + 1))
     assert store.count("Bob") == 0
     bundle = store.fetch("Bob")
     assert (bundle.one_time_prekey_id, bundle.one_time_prekey) == (None, None)

@@ -62,7 +62,7 @@ class Database:
         """
         around = getattr(self._thread, "connection", None)
         if around is not None:
-            with _told(), around.begin_nested():
+            with _told(), _step(around):
                 yield around
             return
         with _told(), self.engine.begin() as connection:
@@ -109,13 +109,15 @@ def check_name(name: str) -> None:
 
 def insert_new(connection, table: sql.Table, **values) -> bool:
     """Insert a row; False if its key is there. Waits for whoever is inserting the same one."""
-    return connection.execute(_insertion(table, connection.dialect.name), values).rowcount == 1
+    added = connection.execute(_insertion(table, connection.dialect.name), values).first()
+    return added is not None
 
 
 @functools.cache
 def _insertion(table, dialect):
     insert = {"postgresql": postgresql, "sqlite": sqlite}[dialect].insert
-    return insert(table).on_conflict_do_nothing()
+    # The row comes back, because PostgreSQL's driver counts none for an insertion.
+    return insert(table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def _address(url):
