@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from x3dhlab.attacks import put_back
 from x3dhlab.errors import UsedPreKey
 from x3dhlab.party import LocalTransport, Party
 from x3dhlab.primitives import deterministic
@@ -49,7 +50,7 @@ def test_no_outage_makes_these_designs_give_a_key_out_twice(design):
 
 @excluding
 def test_nor_does_a_restore_when_the_keys_of_the_backup_are_thrown_away(design):
-    assert finds(regions.without_restore(design), FAULTS) is None
+    assert finds(regions.careful(design), FAULTS, range(250)) is None
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -149,9 +150,9 @@ def test_the_real_stores_and_devices_tell_the_same_history(design):
     assert {"forget", "refuse", "restore"} <= {one["op"] for one in counted.history}
 
 
-def test_they_agree_after_a_truncation_too():
+def test_they_agree_after_a_restore_with_care_too():
     script = small(5, FAULTS)
-    design = regions.without_restore(LEADER)
+    design = regions.careful(LEADER)
     with deterministic("regions"):
         assert regions.run(design, script, Real).history == regions.run(design, script).history
 
@@ -202,13 +203,6 @@ def recorded(store, transport=LocalTransport):
     return log, network, Party("bob", network, one_time=5)
 
 
-def rolled_back(store):
-    """The database of a store, put back to where it was."""
-    connection = store.database.engine.raw_connection().driver_connection
-    kept = connection.serialize()
-    return lambda: connection.deserialize(kept)
-
-
 def test_a_sound_run_of_real_parties_has_no_violation():
     log, network, bob = recorded(PreKeyStore(), Twice)
     bob.publish()
@@ -228,9 +222,9 @@ def test_a_restored_store_and_real_parties_show_both_violations():
     store = PreKeyStore()
     log, network, bob = recorded(store)
     bob.publish()
-    put_back = rolled_back(store)
+    kept = put_back.backup(store)
     Party("alice", network).send("bob", b"first")
-    put_back()
+    put_back.restore(store, kept)
     Party("carol", network).send("bob", b"second")
     _, refused = receive(bob, log)
     assert isinstance(refused.error, UsedPreKey)

@@ -25,7 +25,6 @@ LEFT_OUT = {
     "A66": "needs a backup under a PIN: lesson 30",
     "A67": "is A49 in both directions, on two restored devices: lesson 30",
     "A68": "needs receipts and the logs of a service: lesson 25",
-    "A71": "needs a database that is put back: lesson 20",
 }
 
 

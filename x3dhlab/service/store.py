@@ -183,6 +183,15 @@ class PreKeyStore:
         with self.database.transaction() as connection:
             return connection.execute(_answers.delete().where(_answers.c.at < before)).rowcount
 
+    def discard(self) -> int:
+        """Delete every one-time prekey that waits, of all users. Returns how many.
+
+        The first thing to do after a backup was put back: some of them were given out since, and
+        the table does not know which (A71). Their owners refill with new numbers.
+        """
+        with self.database.transaction() as connection:
+            return connection.execute(_prekeys.delete()).rowcount
+
     def count(self, name: str) -> int:
         """How many one-time prekeys (EC) are left for a user. Raises `UnknownUser`."""
         return self.counts(name)[0]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import sqlalchemy as sql
 
 from x3dhlab import prekeys, session
+from x3dhlab.attacks import put_back
 from x3dhlab.errors import Refused
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.wire import PreKeyBundle, Publication
@@ -137,7 +138,7 @@ class Counted:
         """(user, number) of every key that this copy knows to be given out."""
         return sorted(self._copies[region].given)
 
-    def truncate(self, region: str) -> None:
+    def discard(self, region: str) -> None:
         """Delete every one-time prekey that waits here."""
         for numbers in self._copies[region].left.values():
             numbers.clear()
@@ -226,24 +227,17 @@ class Real:
         rows = self._rows(region, "SELECT name, identifier FROM issued_prekeys")
         return sorted((row.name, row.identifier) for row in rows)
 
-    def truncate(self, region):
-        self._rows(region, "DELETE FROM one_time_prekeys")
+    def discard(self, region):
+        self._stores[region].discard()
 
     def backup(self):
-        return {region: self._file(region).serialize() for region in self._stores}
+        return {region: put_back.backup(store) for region, store in self._stores.items()}
 
     def restore(self, backup):
-        for region, content in backup.items():
-            self._file(region).deserialize(content)
+        for region, kept in backup.items():
+            put_back.restore(self._stores[region], kept)
 
     def _rows(self, region, statement, **values):
         with self._stores[region].database.transaction() as connection:
             found = connection.execute(sql.text(statement), values)
             return found.all() if found.returns_rows else []
-
-    def _file(self, region):
-        connection = self._stores[region].database.engine.raw_connection()
-        try:
-            return connection.driver_connection
-        finally:
-            connection.close()

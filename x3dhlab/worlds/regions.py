@@ -37,7 +37,7 @@ class Design:
     `decides` is "one region" (A), "leader" (of each user) or "anywhere". `confirm`: a leader's
     answer waits until a second region has the deletion, and a new leader first asks a majority.
     `shares`: each region gives out numbers of its own only. `again`: who is refused starts again.
-    `truncate`: after a restore no key of the backup is given out.
+    `discard`: after a restore no key of the backup is given out.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Design:
     confirm: bool = True
     shares: bool = False
     again: bool = False
-    truncate: bool = False
+    discard: bool = False
 
 
 DESIGNS = {
@@ -207,9 +207,9 @@ class _World:
         self.copies.restore(kept)
         for region in REGIONS:
             self.write("restore", "operator", region=region)
-        if self.design.truncate:
+        if self.design.discard:
             for region in REGIONS:
-                self.copies.truncate(region)
+                self.copies.discard(region)
             yield self.env.timeout(REFILL_AFTER)
             for user in self.script.users:
                 yield from self._publish(user, self.copies.refill(user, REFILL))
@@ -431,6 +431,6 @@ class _Leaders:
         self.world.write("lead", region, region=region, term=term)
 
 
-def without_restore(design: Design) -> Design:
+def careful(design: Design) -> Design:
     """The same design, and no key of a backup is given out after it was put back."""
-    return replace(design, name=f"{design.name}, truncated", truncate=True)
+    return replace(design, name=f"{design.name}, keys discarded", discard=True)
