@@ -32,6 +32,8 @@
     │   │   └── IdentityChanged     a contact's new key waits for an answer: nothing is sent
     │   ├── RateLimited             too many requests: wait
     │   ├── DuplicatePreKey         this identifier is taken, with another key
+    │   ├── NotSignedIn             the service does not know who asks
+    │   ├── NotYours                it belongs to another account
     │   └── StoreUnavailable        the store is read-only, locked or missing
     ├── TrustProblem                what arrives does not fit what is remembered or signed
     │   ├── StalePreKey             a signed prekey that was replaced before, or is too old
@@ -180,6 +182,14 @@ class RateLimited(StoreProblem):
 
 class DuplicatePreKey(StoreProblem):
     """This identifier is taken, with another key."""
+
+
+class NotSignedIn(StoreProblem):
+    """The service does not know who asks: no token, or one that has run out."""
+
+
+class NotYours(StoreProblem):
+    """It belongs to another account."""
 
 
 class StoreUnavailable(StoreProblem):

@@ -1,0 +1,52 @@
+"""What stands before a handler: how often somebody may ask, and how much a request may bring."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+CLIENTS = 4096  # callers whose rate is remembered
+
+
+@dataclass(slots=True)
+class Rate:
+    """A bucket of `size` for each client; `each_second` come back. The oldest are forgotten."""
+
+    size: float
+    each_second: float
+    clock: Callable[[], float] = time.monotonic
+    _buckets: dict = field(default_factory=dict, repr=False)
+
+    def wait(self, client: str) -> float:
+        """0 if this client may go on, else the seconds until it may."""
+        now = self.clock()
+        left, then = self._buckets.pop(client, (self.size, now))
+        left = min(self.size, left + (now - then) * self.each_second)
+        allowed = left >= 1
+        self._buckets[client] = (left - allowed, now)
+        if len(self._buckets) > CLIENTS:
+            self._buckets.pop(next(iter(self._buckets)))
+        return 0 if allowed else (1 - left) / self.each_second
+
+    def take(self, client: str) -> bool:
+        """True if this client may go on."""
+        return self.wait(client) == 0
+
+
+async def read_body(receive, limit: int) -> bytes | None:
+    """The bytes of a request, or None as soon as there are too many."""
+    body, more = b"", True
+    while more and len(body) <= limit:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body if len(body) <= limit else None
+
+
+def again(body: bytes, receive):
+    """A `receive` that gives a body that was read before, then what follows."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receiving():
+        return waiting.pop() if waiting else await receive()
+
+    return receiving

@@ -1,0 +1,114 @@
+"""The service at work: in a thread of this process, or alone until Ctrl+C."""
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+
+import uvicorn
+
+from x3dhlab.errors import StoreUnavailable
+from x3dhlab.service import metrics, relay
+from x3dhlab.service.app import application
+
+PORT = 8766
+STOP_SECONDS = 5  # for requests that are under way
+
+
+class Service:
+    """A service in a thread: `with running() as service:` or `service = running().start()`."""
+
+    def __init__(self, database: str = "sqlite://", *, host="127.0.0.1", port=0, **options):
+        self._made = lambda: application(database, **options)
+        self.host, self.port = host, port
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def start(self) -> "Service":
+        """Answers from now on. Raises `StoreUnavailable` for a database or a port."""
+        self.application = self._made()
+        listening = listen(self.host, self.port)
+        self.port = listening.getsockname()[1]
+        self._server = uvicorn.Server(_settings(self.application))
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listening],), daemon=True, name="x3dhlab service"
+        )
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.005)
+        return self
+
+    def stop(self) -> None:
+        """Finish what is under way, then stop. What was answered is on the disk."""
+        self._server.should_exit = True
+        self._thread.join()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+running = Service
+
+
+def serve(database: str, *, host: str = "127.0.0.1", port: int = PORT, say=print, **options):
+    """Serve until Ctrl+C. Raises `StoreUnavailable` for a database or a port that is not usable."""
+    app = application(database, **options)
+    listening = listen(host, port)
+    port = listening.getsockname()[1]
+    _log_to(sys.stderr)
+    say(f"The prekey service answers on http://{host}:{port}\nTo stop: Ctrl+C in this window.")
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(_settings(app)).run(sockets=[listening])
+    say("Stopped. What was answered is on the disk.")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on this address; port 0 is any that is free. Raises `StoreUnavailable`."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as problem:
+        listening.close()
+        busy = problem.errno == errno.EADDRINUSE
+        why = f"port {port} is busy; choose another one with --port" if busy else problem.strerror
+        raise StoreUnavailable(f"the service cannot listen on {host}: {why}") from problem
+    return listening
+
+
+def _settings(app):
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=relay.FRAME_LIMIT,
+        lifespan="on",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        # An address that a client only claims to have would escape the limits.
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+def _log_to(stream):
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(metrics.JsonLines())
+    metrics.logger.addHandler(handler)
+    metrics.logger.setLevel(logging.INFO)
+    metrics.logger.propagate = False
