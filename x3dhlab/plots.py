@@ -384,10 +384,14 @@ def curves(
     upward: str,
     log: bool = False,
     room: float = 0,
+    bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] = {},
+    across: bool = False,
 ) -> Picture:
     """Measured values over whole numbers, one line each; with `log` the upward axis is logarithmic.
 
-    `room` is the share of the height that stays free above the lines, for their names.
+    `room` is the share of the height that stays free above the lines, for their names. `bands` has
+    the lower and the upper edge of a shade around a line; with `across` the other axis is
+    logarithmic too.
 
     Raises `ValueError` if a line has not one value for each place.
     """
@@ -397,11 +401,16 @@ def curves(
     styles = zip((BLUE, ORANGE, GREEN, PURPLE), "osD^", ("-", "--", "-.", ":"), strict=True)
     for (name, values), (colour, marker, line) in zip(lines.items(), styles, strict=False):
         axes.plot(places, values, line, color=colour, marker=marker, markersize=5, label=name)
+        if name in bands:
+            axes.fill_between(places, *bands[name], color=colour, alpha=0.18, linewidth=0)
+    if across:
+        axes.set_xscale("log")
+        axes.set_xticks([], minor=True)
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
         axes.set_yticks([], minor=True)
-    axes.set_xticks(places)
+    axes.set_xticks(places, [f"{place:,}" for place in places] if across else None)
     axes.set_xlabel(along, color=INK, fontsize=9)
     axes.set_ylabel(upward, color=INK, fontsize=9)
     axes.grid(color=GRID)
@@ -410,13 +419,72 @@ def curves(
         axes.set_ylim(top=axes.get_ylim()[1] / (1 - room))
     axes.legend(frameon=False, fontsize=9, loc="upper left" if room else "best")
     axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
-    words = "; ".join(f"{name}: {_series(places, values)}" for name, values in lines.items())
+    words = "; ".join(
+        f"{name}: {_series(places, values, across)}" for name, values in lines.items()
+    )
     return _picture(figure, f"{title}, over {along}. {words}.")
 
 
-def _series(places, values):
+def _series(places, values, across):
     pairs = zip(places, values, strict=True)
+    if across:
+        return ", ".join(f"{float(f'{value:.2g}'):,.10g} at {place:,}" for place, value in pairs)
     return ", ".join(f"{round(value, 1):,.10g} at {place}" for place, value in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLife:
+    """One signed prekey, in days: made, replaced by the next one, and its private half deleted.
+
+    `mail` has (fetched, opened, lost) for each first message to it. None: not before the end.
+    """
+
+    name: str
+    made: float
+    replaced: float | None
+    gone: float | None
+    mail: Sequence[tuple[float, float, bool]] = ()
+
+
+def lives(keys: Sequence[KeyLife], *, end: float, title: str) -> Picture:
+    """The lives of signed prekeys as bars over days, and each first message from fetch to opening.
+
+    A filled bar is a published key, a pale one a private half that is only kept.
+    """
+    _some(keys, "keys")
+    figure, axes = _figure(8.4, 0.55 * len(keys) + 1.2)
+    for y, key in enumerate(keys):
+        replaced = end if key.replaced is None else key.replaced
+        gone = end if key.gone is None else key.gone
+        axes.barh(y, replaced - key.made, left=key.made, color=BLUE, height=0.34)
+        axes.barh(y, gone - replaced, left=replaced, color="#cfe3f1", height=0.34)
+        for place, (fetched, opened, lost) in enumerate(key.mail):
+            colour, up = ORANGE if lost else GREEN, y - 0.27 - 0.09 * (place % 4)
+            axes.plot([fetched, opened], [up, up], color=colour, linewidth=1.4)
+            axes.plot([opened], [up], "X" if lost else "o", color=colour, markersize=5)
+    axes.set_xlim(0, end)
+    axes.set_ylim(len(keys) - 0.5, -0.8)
+    axes.set_yticks(range(len(keys)), [key.name for key in keys])
+    axes.set_xlabel("days", color=INK, fontsize=9)
+    _legend(axes, _LIFE_COLOURS, "lower left")
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
+    return _picture(figure, f"{title}. {'; '.join(map(_life_words, keys))}.")
+
+
+_LIFE_COLOURS = {
+    "published": (BLUE, ""),
+    "private half kept": ("#cfe3f1", ""),
+    "● bundle fetched … opened": (GREEN, ""),
+    "✖ bundle fetched … lost": (ORANGE, ""),
+}
+
+
+def _life_words(key):
+    until = "published" if key.replaced is None else f"published until day {key.replaced:.1f}"
+    kept = "" if key.gone is None else f", kept until day {key.gone:.1f}"
+    late = [f"day {opened:.1f}" for _, opened, lost in key.mail if lost]
+    lost = f", {len(late)} lost ({', '.join(late)})" if late else ""
+    return f"{key.name} {until}{kept}: {len(key.mail) - len(late)} messages opened{lost}"
 
 
 _FIXED = {"read": ORANGE, "safe": "#e8f3ee", "": "#eeeeee"}
@@ -484,3 +552,98 @@ def _strip_words(words, lost=None):
     parts = [f"{words[s] or 'nothing'} {_ranges(range(s + 1, s + n + 1))}" for s, n in _runs(words)]
     missing = f" ({len(list(lost))} lost)" if lost else ""
     return ", ".join(parts) + missing
+
+
+def panels(measures: Mapping[str, Mapping[str, Sequence[float]]], *, title: str) -> Picture:
+    """Several measures of the same things side by side: means as bars, the range as a line.
+
+    `measures` is {measure: {name: values}}, with the same names everywhere.
+    """
+    from matplotlib.figure import Figure
+
+    _some(measures, "measures")
+    names = list(next(iter(measures.values())))
+    figure = Figure(
+        figsize=(8.8, 1.75 * ((len(measures) + 1) // 2) + 0.5),
+        dpi=144,
+        facecolor=CARD,
+        layout="constrained",
+    )
+    grid = figure.subplots((len(measures) + 1) // 2, 2, squeeze=False).flat
+    for axes, (measure, values) in zip(grid, measures.items(), strict=False):
+        _panel(axes, names, values)
+        axes.set_title(measure, color=INK, fontsize=9, loc="left")
+    for axes in list(grid)[len(measures) :]:
+        axes.axis("off")
+    figure.suptitle(title, color=INK, fontsize=11, weight="bold", x=0.01, ha="left")
+    words = ". ".join(
+        f"{measure}: " + ", ".join(f"{name} {_mean_and_range(values[name])}" for name in names)
+        for measure, values in measures.items()
+    )
+    return _picture(figure, f"{title}. {words}.")
+
+
+def _panel(axes, names, values):
+    axes.set_facecolor(CARD)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.tick_params(colors=INK, length=0, labelsize=9)
+    longest = max(max(values[name]) for name in names) or 1
+    for y, name in enumerate(names):
+        mean = sum(values[name]) / len(values[name])
+        axes.barh(y, mean, color=BLUE, height=0.5)
+        axes.plot([min(values[name]), max(values[name])], [y, y], color=INK, linewidth=1.2)
+        axes.annotate(
+            f"{mean:,.4g}",
+            (max(values[name]), y),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=9,
+        )
+    _rows(axes, names, longest, room=1.25)
+
+
+def _mean_and_range(values):
+    mean = sum(values) / len(values)
+    return f"{mean:,.4g} ({min(values):,.4g} to {max(values):,.4g})"
+
+
+def lanes(
+    names: Sequence[str],
+    arrows: Iterable[tuple[str, float, str, float, str]],
+    marks: Iterable[tuple[str, float, str, bool]],
+    *,
+    title: str,
+) -> Picture:
+    """Who sent what to whom, in order: one line for each name, time to the right.
+
+    An arrow is (from, when, to, when, words), a mark is (name, when, words, is it a refusal).
+    """
+    arrows, marks = list(arrows), list(marks)
+    figure, axes = _figure(8.4, 0.62 * len(names) + 0.9)
+    row = {name: y for y, name in enumerate(names)}
+    end = max([arrow[3] for arrow in arrows] + [mark[1] for mark in marks]) + 1.6
+    for y in row.values():
+        axes.plot([0, end], [y, y], color=GRID, linewidth=1.4, zorder=0)
+    for begin, start, to, stop, words in arrows:
+        ends = {"xy": (stop, row[to]), "xytext": (start, row[begin])}
+        axes.annotate("", **ends, arrowprops={"arrowstyle": "-|>", "color": BLUE, "lw": 1.4})
+        if words:
+            where = (start, row[begin])
+            axes.annotate(words, where, (4, 6), textcoords="offset points", color=INK, fontsize=9)
+    for name, when, words, refused in marks:
+        colour = ORANGE if refused else GREEN
+        axes.plot([when], [row[name]], "X" if refused else "o", color=colour, markersize=9)
+        axes.annotate(
+            words, (when, row[name]), (8, 9), textcoords="offset points", color=colour, fontsize=9
+        )
+    axes.set_xlim(0.4, end)
+    axes.set_ylim(len(names) - 0.6, -0.7)
+    axes.set_xticks([])
+    axes.set_yticks(range(len(names)), names)
+    axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
+    told = [(a[1], f"{a[0]} to {a[2]}{f': {a[4]}' if a[4] else ''}") for a in arrows]
+    told += [(m[1] + 0.1, f"{m[0]} {m[2]}") for m in marks]
+    return _picture(figure, f"{title}. {'; '.join(words for _, words in sorted(told))}.")
