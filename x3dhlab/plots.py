@@ -594,7 +594,7 @@ def _panel(axes, names, values):
         axes.barh(y, mean, color=BLUE, height=0.5)
         axes.plot([min(values[name]), max(values[name])], [y, y], color=INK, linewidth=1.2)
         axes.annotate(
-            f"{mean:,.4g}",
+            _three_digits(mean),
             (max(values[name]), y),
             (5, 0),
             textcoords="offset points",
@@ -607,7 +607,12 @@ def _panel(axes, names, values):
 
 def _mean_and_range(values):
     mean = sum(values) / len(values)
-    return f"{mean:,.4g} ({min(values):,.4g} to {max(values):,.4g})"
+    low, high = min(values), max(values)
+    return _three_digits(mean) + ("" if low == high else f" ({low:,.4g} to {high:,.4g})")
+
+
+def _three_digits(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def lanes(
@@ -633,14 +638,14 @@ def lanes(
         if words:
             where = (start, row[begin])
             axes.annotate(words, where, (4, 6), textcoords="offset points", color=INK, fontsize=9)
-    for name, when, words, refused in marks:
-        colour = ORANGE if refused else GREEN
+    for place, (name, when, words, refused) in enumerate(marks):
+        colour, where = ORANGE if refused else GREEN, (when, row[name])
         axes.plot([when], [row[name]], "X" if refused else "o", color=colour, markersize=9)
-        axes.annotate(
-            words, (when, row[name]), (8, 9), textcoords="offset points", color=colour, fontsize=9
-        )
+        # Above the line and below it in turn, so that neighbours do not touch.
+        side = (9, 5) if place % 2 else (-30, -19)
+        axes.annotate(words, where, side, textcoords="offset points", color=colour, fontsize=9)
     axes.set_xlim(0.4, end)
-    axes.set_ylim(len(names) - 0.6, -0.7)
+    axes.set_ylim(len(names) - 0.4, -0.7)
     axes.set_xticks([])
     axes.set_yticks(range(len(names)), names)
     axes.set_title(title, color=INK, fontsize=11, weight="bold", loc="left")
