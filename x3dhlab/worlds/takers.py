@@ -80,23 +80,25 @@ class _Taker:
     moves: Sequence[tuple[str, tuple[str, ...]]]
     at: int = 0
     inside: int = 0
+    waits: bool = False
     due: int = 0
     row: dict | None = None
     error: str = ""
     values: dict = field(default_factory=lambda: {"name": USER, "identifier": None, "prekey": None})
 
     def advance(self) -> str:
-        """Make the move that is due. Its name, or "" if it waits for the other taker."""
+        """Make the move that is due. Its name; "" while it goes on waiting for the other taker."""
         label, statements = self.moves[self.at]
         try:
             while self.inside < len(statements):
                 self._received(*self.session.execute(statements[self.inside], self.values))
                 self.inside += 1
         except BlockedError:
-            return ""
+            first, self.waits = not self.waits, True
+            return f"{self.letter}{label} waits" if first else ""
         except FailedError as problem:
             return self.fail(str(problem))
-        self.at, self.inside, self.due = self.at + 1, 0, self.due - 1
+        self.at, self.inside, self.waits, self.due = self.at + 1, 0, False, self.due - 1
         if self.at == len(self.moves):
             self.session.close()
         return self.letter + label

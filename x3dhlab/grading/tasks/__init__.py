@@ -28,6 +28,7 @@ from x3dhlab.grading.tasks import (
     prekeys,
     ratchet,
     server,
+    service,
     start,
     thefts,
     triple,
@@ -53,6 +54,7 @@ _LESSONS = (
     thefts,
     hunt,
     audit,
+    service,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
