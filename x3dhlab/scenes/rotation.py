@@ -110,7 +110,7 @@ def rotate_one_phone() -> Experiment:
 
 
 @functools.cache
-def losses(runs: int = RUNS, world: World = LATE) -> Mapping[str, np.ndarray]:
+def lost_mail(runs: int = RUNS, world: World = LATE) -> Mapping[str, np.ndarray]:
     """Kind of delay → percent of first messages lost, of the shape (runs, retentions of `DAYS`)."""
     retentions = [days * DAY for days in DAYS]
     return {
@@ -125,9 +125,9 @@ def losses(runs: int = RUNS, world: World = LATE) -> Mapping[str, np.ndarray]:
     }
 
 
-def show_losses() -> Picture:
-    """The figure of `losses`: the middle run, and a band that holds nine of ten runs."""
-    found = losses()
+def show_lost_mail() -> Picture:
+    """The figure of `lost_mail`: the middle run, and a band that holds nine of ten runs."""
+    found = lost_mail()
     return plots.curves(
         DAYS,
         {name: np.median(values, axis=0) for name, values in found.items()},

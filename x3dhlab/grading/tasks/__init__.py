@@ -17,6 +17,7 @@ from x3dhlab.grading.tasks import (
     audit,
     chain,
     defence,
+    duplicates,
     first_message,
     healing,
     hunt,
@@ -27,6 +28,7 @@ from x3dhlab.grading.tasks import (
     pqxdh,
     prekeys,
     ratchet,
+    rotation,
     server,
     service,
     start,
@@ -55,6 +57,8 @@ _LESSONS = (
     hunt,
     audit,
     service,
+    rotation,
+    duplicates,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
