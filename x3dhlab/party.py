@@ -1,7 +1,8 @@
 """A named device on a transport: the only place with names, mailboxes and time.
 
 A transport has five methods: `publish`, `fetch`, `count`, `send` and `collect`, all of names and
-bytes. Attacks and simulated networks are transports that wrap another one.
+bytes. Attacks and simulated networks are transports that wrap another one. One that leads to a
+real service has a sixth, `introduce(name, identity_key, sign)`: there a party must sign in.
 """
 
 from collections import defaultdict, deque
@@ -13,7 +14,7 @@ from x3dhlab import contacts, observe, pqxdh, prekeys, session, x3dh
 from x3dhlab.contacts import Contact
 from x3dhlab.errors import IdentityMismatch, NoSession, Refused, TrustProblem
 from x3dhlab.keys import KeyPair
-from x3dhlab.primitives import AEAD, CBC_HMAC, check_plaintext
+from x3dhlab.primitives import AEAD, CBC_HMAC, check_plaintext, sign
 from x3dhlab.wire import PreKeyBundle, Publication
 
 SERVER = "server"
@@ -120,6 +121,13 @@ class Party:
             ring = prekeys.generate(identity=self.identity, one_time=self.one_time, kem=kem)
             self.identity = ring.identity
             self.device = session.Device(ring, protocol=self.protocol, aead=self.aead)
+        introduce = getattr(self.transport, "introduce", None)
+        if introduce is not None:
+            introduce(self.name, self.identity.public, self._sign)
+
+    def _sign(self, statement):
+        """Sign in to a service: the transport never holds the key."""
+        return sign(self.identity.private, statement)
 
     def publish(self) -> None:
         """X3DH §3.2: upload the public halves of all prekeys."""

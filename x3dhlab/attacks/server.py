@@ -37,6 +37,11 @@ class Relay:
     def __init__(self, inner):
         self.inner = inner
 
+    def introduce(self, name, identity_key, sign):
+        introduce = getattr(self.inner, "introduce", None)
+        if introduce is not None:
+            introduce(name, identity_key, sign)
+
     def publish(self, name, publication):
         self.inner.publish(name, publication)
 
@@ -216,6 +221,9 @@ class _BackDoor(Relay):
     def __init__(self, inner):
         super().__init__(inner)
         self.own = LocalTransport(PreKeyStore())
+
+    def introduce(self, name, identity_key, sign):
+        """Nothing: in the real network the name is the victim's."""
 
     def publish(self, name, publication):
         self.own.publish(name, publication)
