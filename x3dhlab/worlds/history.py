@@ -21,6 +21,7 @@ FIELDS = {
     "rotate": ("user", "spk"),
     "forget": ("user", "spk?", "key?"),
     "restore": ("region",),
+    "recover": ("user", "saved"),
     "down": ("region",),
     "up": ("region",),
     "partition": ("a", "b"),
