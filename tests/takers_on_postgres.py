@@ -23,15 +23,15 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS one_time_prekeys
 
 
 class Real:
-    """A database for `takers.race`, on the cluster at `place`."""
+    """A database for `takers.race`: a server's, at a URL as SQLAlchemy has it."""
 
-    def __init__(self, place):
-        self.place, self.sessions = place, []
+    def __init__(self, url):
+        self.url, self.sessions = url.replace("+psycopg", ""), []
         self.main = self.connect()
         self.main.execute(_SCHEMA)
 
     def connect(self):
-        return psycopg.connect(host=str(self.place), user=postgres.OWNER, autocommit=True)
+        return psycopg.connect(self.url, autocommit=True)
 
     def fill(self, rows):
         self.close_sessions()
@@ -89,11 +89,12 @@ class Session:
 
 
 @contextlib.contextmanager
-def real():
-    """A server of our own."""
-    with postgres.cluster() as place:
-        server = Real(place)
+def real(url):
+    """The database at a URL, closed at the end."""
+    server = Real(url)
+    try:
         yield server
+    finally:
         server.close_sessions()
         server.main.close()
 
@@ -105,7 +106,7 @@ def counted(statements, server=None) -> dict[str, int]:
 
 def main() -> None:
     """Run all of `takers.EXAMPLES` and write what happened."""
-    with real() as server:
+    with postgres.cluster() as place, real(postgres.new_database(place, "takers")) as server:
         version = server.main.info.server_version
         ways = takers.EXAMPLES["postgresql"]
         found = {name: counted(statements, server) for name, statements in ways.items()}
