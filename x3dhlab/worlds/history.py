@@ -18,6 +18,7 @@ FIELDS = {
     "deliver": ("message",),
     "accept": ("message",),
     "refuse": ("message", "reason"),
+    "acknowledge": ("message",),
     "rotate": ("user", "spk"),
     "forget": ("user", "spk?", "key?"),
     "restore": ("region",),
