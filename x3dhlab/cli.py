@@ -147,6 +147,26 @@ def room(
 
 
 @app.command()
+def serve(
+    database: Annotated[
+        str, typer.Option(metavar="URL", help="sqlite:///FILE, or postgresql://…")
+    ] = "sqlite:///x3dhlab-service.db",
+    host: Annotated[
+        str, typer.Option(help="Who reaches it: 0.0.0.0 is everybody in the network.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any that is free.")] = 8766,
+):
+    """Run the prekey service: public keys, bundles and mailboxes over HTTP and WebSocket.
+
+    Without --host only this machine reaches it. The connection is not encrypted. Several may run
+    on one database, each on a port of its own.
+    """
+    from x3dhlab.service import running
+
+    running.serve(database, host=host, port=port)
+
+
+@app.command()
 def guide(
     path: Annotated[str, typer.Argument(metavar="PATH", show_default=False)],
     out: Annotated[
@@ -267,9 +287,13 @@ def _hunt_file(seed):
 @app.command()
 def status(folder: Workspace = None):
     """Show what is done and what is next."""
+    from x3dhlab import course
+    from x3dhlab.classroom.walk import following
     from x3dhlab.status import status as examine
 
     print(examine(folder))
+    for line in following(course.existing(folder or course.default_folder())):
+        print(line)
 
 
 @app.command()

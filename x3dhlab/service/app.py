@@ -209,7 +209,7 @@ class Core:
 
     def told(self, problem: Refused) -> dict:
         """A refusal as it is told: its class, a sentence, and the facts that help."""
-        if isinstance(problem, BadSignature):
+        if isinstance(problem, BadSignature) or isinstance(problem.__cause__, BadSignature):
             self.metrics.problem(SIGNATURE_INVALID)
         return forms.told(problem)
 

@@ -44,7 +44,7 @@ class Metrics:
                 (ONE_TIME_KEY_MISSING, "A one-time prekey was asked for, and there was none."),
                 (SIGNED_PREKEY_UNKNOWN, "A message named a signed prekey that was deleted."),
                 (SIGNATURE_INVALID, "A signature over a key or a challenge did not fit."),
-                (REPLAY, "A message or a challenge came a second time."),
+                (REPLAY, "A message came a second time."),
             )
         }
         for counter in self._problems.values():

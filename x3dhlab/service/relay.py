@@ -146,7 +146,8 @@ class Connection:
             try:
                 frame = await self._frame()
                 number = getattr(frame, "id", None)
-                self.core.limits.check_account(self.account.name)
+                if not (isinstance(frame, Ack) and self._out.issuperset(frame.sequences)):
+                    self.core.limits.check_account(self.account.name)
                 await self._handle(frame)
             except Refused as problem:
                 if isinstance(problem, NotSignedIn):

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import socket
@@ -41,7 +42,9 @@ class Service:
             target=self._server.run, args=([listening],), daemon=True, name="x3dhlab service"
         )
         self._thread.start()
-        while not self._server.started and self._thread.is_alive():
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise StoreUnavailable("the service did not start")
             time.sleep(0.005)
         return self
 
@@ -60,8 +63,9 @@ class Service:
 running = Service
 
 
-def serve(database: str, *, host: str = "127.0.0.1", port: int = PORT, say=print, **options):
+def serve(database: str, *, host: str = "127.0.0.1", port: int = PORT, say=None, **options):
     """Serve until Ctrl+C. Raises `StoreUnavailable` for a database or a port that is not usable."""
+    say = say or functools.partial(print, flush=True)
     app = application(database, **options)
     listening = listen(host, port)
     port = listening.getsockname()[1]
