@@ -177,7 +177,7 @@ class HttpTransport:
         except httpx.TransportError as lost:
             raise _unreachable(lost) from lost
         if answer.is_success:
-            return answer.json()
+            return answer.json() if answer.content else None
         try:
             problem = _refusal(answer.json())
         except ValueError:
