@@ -39,6 +39,9 @@ _ASKED = re.compile(
 _STOP = re.compile(r"^## Stop here", re.MULTILINE)
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 _BESIDE = re.compile(r"\]\((?=\w+\.(?:ipynb|pv)\b)")  # a link to a file beside the lesson
+_OF_THE_WHOLE = re.compile(  # what the head of a lesson says of all its sittings
+    r" \*\*About[^*]+\*\*[^.\n]*\.?|\n<details><summary>What you will be able to do(?s:.*?)</details>\n"
+)
 _MARK = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 _CHECK = re.compile(r"""^\s*check\(\s*["']([\w.]+)["']\s*,\s*(\w+)""", re.MULTILINE)
 
@@ -140,6 +143,22 @@ START = "start.ipynb"
 
 
 @dataclass(frozen=True, slots=True)
+class Notes:
+    """What the instructor needs in one section and finds in no lesson: lines of Markdown.
+
+    `say` opens it, in place of the lesson's sentence; `words` explains those that the section does
+    not; `steps` is what learners do, with minutes. `wrong` pairs an answer with what to ask back,
+    in place of the lesson's, `answers` a learner's question with what to say.
+    """
+
+    say: str = ""
+    words: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    wrong: tuple[tuple[str, str], ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A part of a lesson that is taught on its own, on one path.
 
@@ -161,6 +180,7 @@ class Section:
     tasks: tuple[str, ...] = ()
     pause: int = 0
     day: int = 1
+    notes: Notes = Notes()
 
     @property
     def file(self) -> str:
@@ -173,7 +193,8 @@ class Way:
     """A path through the course for a workshop of `minutes`, breaks counted.
 
     `opening` and `closing` are the minutes before the first and after the last section of each
-    day. `skipped` is one sentence on the lessons that are left out.
+    day; `welcome` and `farewell` are what to say in them. `skipped` is one sentence on the lessons
+    that are left out.
     """
 
     name: str
@@ -183,6 +204,8 @@ class Way:
     closing: int
     skipped: str
     sections: tuple[Section, ...]
+    welcome: tuple[str, ...] = ()
+    farewell: tuple[str, ...] = ()
 
     @property
     def days(self) -> int:
@@ -207,12 +230,19 @@ def paths() -> list[Way]:
 def _way(name, table):
     sections = enumerate(table.pop("section"), 1)
     made = (_section(name, number, fields) for number, fields in sections)
-    return Way(name, sections=tuple(made), **table)
+    return Way(name, sections=tuple(made), **_frozen(table))
 
 
 def _section(path, number, fields):
-    tasks = tuple(fields.pop("tasks", ()))
-    return Section(path, number, tasks=tasks, **{"end": None} | fields)
+    notes = Notes(**_frozen(fields.pop("notes", {})))
+    return Section(path, number, notes=notes, **{"end": None} | _frozen(fields))
+
+
+def _frozen(value):
+    """Lists as tuples, also inside."""
+    if isinstance(value, dict):
+        return {key: _frozen(inner) for key, inner in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def path(name: str) -> Way:
@@ -285,7 +315,7 @@ def _moved(cell):
     """A text whose links fit the folder of a path."""
     if cell["cell_type"] != "markdown":
         return cell
-    text = _BESIDE.sub("](../../notebooks/", source(cell).strip("\n"))
+    text = _BESIDE.sub("](../../notebooks/", _OF_THE_WHOLE.sub("", source(cell)).strip("\n"))
     return cell | {"source": text.replace("](../exercises/", "](../../exercises/")}
 
 

@@ -26,7 +26,7 @@ from x3dhlab.x3dh import associated_data
 
 PRIVATE = ("IK_A", "EK_A", "IK_B", "SPK_B", "OPK_B")
 PUBLIC = ("IK_B", "SPK_B", "OPK_B")
-READ, AS_ALICE, AS_BOB = "read the message", "write as Alice", "answer as Bob"
+READ, AS_ALICE, AS_BOB = "read the message", "write as Alice", "answer as Bob in a new session"
 TEXT = b"See you at eight."
 
 

@@ -55,6 +55,8 @@ class Asked:
 class Cue:
     """One section of a path at the lectern.
 
+    `first` and `last` say whether the path comes to its lesson for the first or the last time:
+    what holds for the whole lesson is said once.
     `hands` is what everybody votes on before it is seen: the section's first prediction, or a
     question where it has none. `stuck` pairs what people do with what helps; `tasks` are (title,
     minutes).
@@ -68,6 +70,8 @@ class Cue:
     picture: Shown
     stuck: tuple[tuple[str, str], ...]
     tasks: tuple[tuple[str, int], ...]
+    first: bool
+    last: bool
 
 
 def teaching(lesson: Lesson) -> Teaching:
@@ -123,6 +127,7 @@ def cue(section: Section) -> Cue:
     asked = _ranked(chosen, {heading for heading, _ in cells})
     hands = [*_ids(cells, "Predict"), *asked[1:]]
     ask = _card(asked[0])
+    visits = [s for s in course.path(section.path).sections if s.lesson == section.lesson]
     return Cue(
         section,
         chosen,
@@ -132,6 +137,8 @@ def cue(section: Section) -> Cue:
         _picture(section, chosen),
         _stuck(section.tasks, ask),
         tuple((TASKS[task].title, TASKS[task].minutes) for task in section.tasks),
+        section == visits[0],
+        section == visits[-1],
     )
 
 

@@ -15,6 +15,7 @@ from x3dhlab.course import CourseProblem, Way
 
 _CODE = re.compile(r"`([^`]+)`")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
+_STRESS = re.compile(r"(?<!\*)\*([^* ][^*]*)\*(?!\*)")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
@@ -23,7 +24,7 @@ class Block:
     """One cue: its label, what stands under it line by line, and whether lines are `numbered` or
     `listed`.
 
-    Lines are Markdown with marks for code and bold type only. `large` is for what is said first.
+    Lines are Markdown with marks for code, bold and italic type only. `large` is for what is said first.
     """
 
     label: str
@@ -35,37 +36,44 @@ class Block:
 
 def blocks(cue: Cue) -> tuple[list[Block], list[Block]]:
     """(the cues before the picture, those after it)."""
-    notes = cue.teaching
-    wrong = tuple(f"{answer} → {ask}" for answer, ask in notes.wrong)
+    whole, own, section = cue.teaching, cue.section.notes, cue.section
     stuck = tuple(f"**{what.rstrip('.')}:** {cure}" for what, cure in cue.stuck)
     tasks = tuple(f"{title} ({minutes} minutes)" for title, minutes in cue.tasks)
+    answers = tuple(f"**{asked}** {said}" for asked, said in own.answers)
     before = [
-        Block("Say", (notes.board,), large=True),
-        *_vote(cue.hands),
+        Block("Say", (own.say or whole.board,), large=True),
+        *_listed("Words", own.words),
+        *_vote("Show of hands", cue.hands),
     ]
     after = [
-        Block("Ask", (cue.ask.question, _answer(cue.ask))),
-        Block("They say → ask back", wrong, listed=True),
-        *([Block("They do", tasks)] if tasks else ()),
-        Block("Where people stop", stuck, listed=True),
-        Block("Skip", (cue.section.skipped, notes.skip), listed=True),
-        Block("For the fast", (notes.fast,)),
-        Block("Debrief", notes.debrief),
+        *_listed("They do", (*own.steps, *tasks)),
+        *_vote("Ask", cue.ask),
+        *_listed("Where people stop", stuck),
+        *_listed("They ask → say", answers),
+        *_listed("They say → ask back", _wrong(cue)),
+        *_listed("Skip", (section.skipped, *([whole.skip] if cue.last else []))),
     ]
+    if cue.last:
+        after += [Block("For the fast", (whole.fast,)), Block("Debrief", whole.debrief)]
     return before, after
 
 
-def _vote(asked: Asked):
+def _listed(label, lines):
+    return [Block(label, tuple(lines), listed=True)] if lines else []
+
+
+def _wrong(cue):
+    """The section's own wrong answers, or the lesson's where the path comes to it first."""
+    pairs = cue.section.notes.wrong or (cue.teaching.wrong if cue.first else ())
+    return [f"{answer} → {ask}" for answer, ask in pairs]
+
+
+def _vote(label, asked: Asked):
     number, _, why = asked.right
     options = tuple(text for text, _, _ in asked.options)
-    yield Block("Show of hands", (asked.question,))
+    yield Block(label, (asked.question,))
     yield Block("", options, numbered=True)
     yield Block("", (f"Right is {number}. {why}",))
-
-
-def _answer(asked):
-    _, text, why = asked.right
-    return f"**{text if text[-1] in '.?!…' else f'{text}.'}** {why}"
 
 
 def time(slot: Slot) -> str:
@@ -83,14 +91,19 @@ def begin(way: Way) -> Block:
         "Before you begin",
         (
             "Every machine: `x3dhlab doctor` says whether it is ready.",
-            f"Opening: everybody opens the path with `x3dhlab lab --path {way.name}`.",
+            f"Everybody opens the path with `x3dhlab lab --path {way.name}`.",
             f"Who comes late, at part 4: `x3dhlab catchup {way.name}/4`.",
             "Pictures for the projector: `x3dhlab present NN SECTION`, the line under each one.",
-            "Closing: each person names one thing to look up in a system of their own.",
             way.skipped,
         ),
         listed=True,
     )
+
+
+def edges(way: Way) -> list[Block]:
+    """What is said in the opening and in the closing."""
+    closing = (*way.farewell, "Each person names one thing to look up in a system of their own.")
+    return [*_listed("Opening", way.welcome), *_listed("Closing", closing)]
 
 
 def shown_by(cue: Cue) -> str:
@@ -110,7 +123,8 @@ def page(way: Way) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(way.title)}: cue sheet</title>"
         f"<style>{present.static('guide.css')}</style></head><body>"
-        f"<header><h1>{html.escape(way.title)}</h1>{_block(begin(way))}</header>"
+        f"<header><h1>{html.escape(way.title)}</h1>"
+        f"{''.join(map(_block, [begin(way), *edges(way)]))}</header>"
         f'<nav aria-labelledby="clock"><h2 id="clock">Clock</h2>{_table(way, plan)}</nav>'
         f"<main>{sections}</main><script>{present.static('guide.js')}</script></body></html>\n"
     )
@@ -163,7 +177,7 @@ def _figure(cue):
 
 def _block(block):
     label = f"<h3>{html.escape(block.label)}</h3>" if block.label else ""
-    if block.label == "Before you begin":
+    if block.label in ("Before you begin", "Opening", "Closing"):
         label = label.replace("h3", "h2")
     if block.numbered or block.listed:
         tag = "ol" if block.numbered else "ul"
@@ -175,14 +189,15 @@ def _block(block):
 
 def _marked(line):
     text = _LINK.sub(r"\1", html.escape(line, quote=False))
-    return _BOLD.sub(r"<strong>\1</strong>", _CODE.sub(r"<code>\1</code>", text))
+    text = _BOLD.sub(r"<strong>\1</strong>", _CODE.sub(r"<code>\1</code>", text))
+    return _STRESS.sub(r"<em>\1</em>", text)
 
 
 # As PDF
 
 
 def paper(way: Way) -> bytes:
-    """The guide as PDF: a title page, then one page for each section."""
+    """The guide as PDF: a title page, then a page or two for each section."""
     plan = cues.clock(way)
     sheets = pdf.Sheets(f"{way.title}: cue sheet")
     rows = [
@@ -192,12 +207,16 @@ def paper(way: Way) -> bytes:
     sheets.title_page(
         way.title,
         [(*row[:3], f"lesson {row[3].lesson}" if row[3] else "") for row in rows],
-        _flat(begin(way))[1],
+        [line for block in [begin(way), *edges(way)] for line in _titled(block)],
     )
     for slot in plan:
         if slot.section:
             _sheet(sheets, slot)
     return sheets.bytes()
+
+
+def _titled(block):
+    return [f"**{block.label}**", *_flat(block)[1]]
 
 
 def _sheet(sheets, slot):
@@ -214,7 +233,8 @@ def _sheet(sheets, slot):
 
 
 def _flat(block):
-    lines = tuple(_LINK.sub(r"\1", _CODE.sub(r"\1", line)) for line in block.lines)
+    plain = (_LINK.sub(r"\1", _CODE.sub(r"\1", line)) for line in block.lines)
+    lines = tuple(_STRESS.sub(r"\1", line) for line in plain)
     numbers = [str(n) for n, _ in enumerate(lines, 1)]
     marks = numbers if block.numbered else ["•"] * len(lines) if block.listed else []
     return block.label, lines, marks, block.large

@@ -1,4 +1,4 @@
-"""Cue sheets on paper: A4, one section a page, nothing smaller than 12 points.
+"""Cue sheets on paper: A4, a page or two for a section, nothing smaller than 12 points.
 
 What the pages hold is decided in `guide`; this module knows type, paper and pictures.
 """
@@ -110,14 +110,21 @@ class Sheets:
         self._bound()
 
     def section(self, head, before, picture, after) -> None:
-        """One page. `head` is (time, title, minutes); a cue is (label, lines, marks, large?)."""
+        """`head` is (time, title, minutes); a cue is (label, lines, marks, large?).
+
+        What does not fit under the picture begins a second page.
+        """
         time, title, minutes = head
         self._page(title)
         self._write(f"{time}   {title}", HEAD, "B")
         self._write(minutes, TYPE, "", QUIET)
         self._blocks(before)
-        shown, caption = picture
-        self._picture(shown, caption, self._blocks(after, dry=True))
+        below = self._blocks(after, dry=True)
+        split = self._room(below) < LOWEST
+        self._picture(*picture, 0 if split else below)
+        if split:
+            self._bound()
+            self._page()
         self._blocks(after)
         self._bound()
 
@@ -125,11 +132,12 @@ class Sheets:
         """The file."""
         return bytes(self._pdf.output())
 
-    def _page(self, title):
+    def _page(self, title=""):
         self._pdf.add_page()
         self._pdf.set_stretching(NARROW)
         self._pdf.set_font("sans", size=TYPE)
-        self._pdf.start_section(title)
+        if title:
+            self._pdf.start_section(title)
 
     def _bound(self):
         if self._pdf.get_y() > TALL - MARGIN / 2:
@@ -169,10 +177,13 @@ class Sheets:
             self._pdf.cell(width, LEAD + 2, text)
         self._pdf.ln(LEAD + 2)
 
+    def _room(self, below):
+        """What is left for a picture on this page, with its caption and `below` under it."""
+        return TALL - MARGIN / 2 - self._pdf.get_y() - below - 3 * LEAD - 2 * GAP
+
     def _picture(self, shown, caption, below):
-        room = TALL - MARGIN / 2 - self._pdf.get_y() - below - 3 * LEAD - 2 * GAP
         width, height = shown.size
-        scale = min((WIDE - 2 * MARGIN) / width, max(room, LOWEST) / height)
+        scale = min((WIDE - 2 * MARGIN) / width, max(self._room(below), LOWEST) / height)
         data = shown.data if shown.kind == "png" else flat(shown.data.decode()).encode()
         self._pdf.image(
             io.BytesIO(data), x=(WIDE - width * scale) / 2, y=self._pdf.get_y(),

@@ -64,7 +64,7 @@ class Walk:
         step = self.next
         if step is None:
             return f"{self.way.title}: every part is done."
-        return f"Next: {step.section.title}, {step.section.minutes} minutes ({step.section.file})"
+        return f"Next: {step.section.title}, {step.section.minutes} minutes ({course.PATHS}/{self.way.name}/{step.section.file})"
 
     def _repr_html_(self):
         names = ("part", "minutes", "what is done")
@@ -118,6 +118,13 @@ def install(folder: Path, name: str) -> str:
         shown = walk(name)
     bundle = {"text/plain": repr(shown), "text/html": shown._repr_html_()}
     return course.prepare_path(folder, name, bundle)
+
+
+def following(folder: Path) -> list[str]:
+    """What is next on each path that this workspace has begun, one line each."""
+    begun = [way for way in course.paths() if (folder / course.PATHS / way.name).is_dir()]
+    with course.progress_of(folder):
+        return [f"Path {way.name}. {walk(way.name)._first()}" for way in begun]
 
 
 def ready(name: str) -> Callable[[Path], str]:

@@ -33,8 +33,8 @@ def place_the_keys() -> Experiment:
         )
         contact = placement.first_contact(private, public)
         if contact.missing:
-            needed = " and ".join(f"public {name}" for name in contact.missing)
-            return Outcome(NOTE, f"Bob is offline, and Alice cannot start: she needs {needed}.")
+            lacks = ("one public key", "two public keys")[len(contact.missing) - 1]
+            return Outcome(NOTE, f"Bob is offline, and Alice cannot start: she lacks {lacks}.")
         return _contact_outcome(contact)
 
     controls = [_place("private", name) for name in placement.PRIVATE]

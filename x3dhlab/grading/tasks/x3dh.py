@@ -47,6 +47,13 @@ class _Cast:
 
     def labels(self, one_time=True):
         """Names for the values that an answer, right or wrong, may hold."""
+        pairs = [
+            ("DH1", self.SPK_B, self.IK_A_private),
+            ("DH2", self.IK_B, self.EK_A_private),
+            ("DH3", self.SPK_B, self.EK_A_private),
+            ("DH4", self.OPK_B, self.EK_A_private),
+        ]
+        turned = [(name, dh(public, private)) for name, public, private in pairs]
         found = {
             "DH1": dh(self.IK_A_private, self.SPK_B),
             "DH2": dh(self.EK_A_private, self.IK_B),
@@ -56,6 +63,7 @@ class _Cast:
             found["DH4"] = dh(self.EK_A_private, self.OPK_B)
             found["DH(IK_A, OPK_B)"] = dh(self.IK_A_private, self.OPK_B)
         found["DH(IK_A, IK_B)"] = dh(self.IK_A_private, self.IK_B)
+        found |= {f"{name} with its two arguments exchanged": value for name, value in turned}
         found["32 zero bytes"] = ZEROS
         return found
 
