@@ -383,7 +383,7 @@ CATALOGUE = (
         "A21",
         "A record that forgets",
         "ND",
-        "06",
+        "19",
         "The record has room for a fixed number, and the oldest entry goes.",
         "Fresh handshakes from anybody push the entry out; the replay is accepted.",
         "Keep each entry as long as its prekey; replace the last-resort key.",
