@@ -53,7 +53,7 @@ def test_processes_on_the_store_get_different_keys(tmp_path):
 
 
 @pytest.mark.parametrize(("count", "orders"), [(1, 1), (2, 3), (3, 10), (4, 35), (5, 126)])
-def test_every_order_is_there_once_and_begins_with_a(count, orders):
+def test_every_order_is_there_once_and_begins_with_x(count, orders):
     found = list(takers.orders(count))
     assert len(found) == len(set(found)) == orders
     assert all(order[0] == 0 and sum(order) == count for order in found)
@@ -207,7 +207,7 @@ def test_what_the_model_does_not_know_it_says(statement):
 
 def test_a_wrong_list_is_answered_with_its_order_and_a_long_one_is_not_run():
     sqlite = tasks.take_cases(1)[0]
-    assert "A1, B1, A2, B2" in tasks.take_objection(sqlite, [LOOK, DELETE])
+    assert "X1, Y1, X2, Y2" in tasks.take_objection(sqlite, [LOOK, DELETE])
     assert "1 to 5" in tasks.take_objection(sqlite, ["COMMIT"] * 6)
 
 

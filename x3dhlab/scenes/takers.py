@@ -54,7 +54,7 @@ def two_takers() -> Experiment:
 
     first = next(iter(WAYS))
     return Experiment(
-        "A and B each take one key of Bob's",
+        "X and Y each take one key of Bob's",
         [
             Choose("way", "Each sends", tuple(WAYS), first),
             Number("keys", "Keys in the table", 0, 5, 3),

@@ -53,11 +53,11 @@ class Ended:
         mine = {number for name, number in there if name == USER}
         gone = there - set(self.left)
         got = [number for number in self.given if number is not None]
-        for taker, error in zip("AB", self.errors, strict=True):
+        for taker, error in zip("XY", self.errors, strict=True):
             if error:
                 return f"{taker} ends with an error: {error}"
         if len(got) > len(set(got)):
-            return f"A and B both get key {got[0]}"
+            return f"X and Y both get key {got[0]}"
         if any(number not in mine for number in got):
             return "a key is handed out that is not Bob's"
         if any(name != USER for name, _ in gone):
@@ -125,7 +125,7 @@ class _Taker:
 
 
 def orders(count: int) -> Iterator[tuple[int, ...]]:
-    """Every order of two takers with `count` statements each; A, who is 0, moves first."""
+    """Every order of two takers with `count` statements each; X, who is 0, moves first."""
     for others in itertools.combinations(range(1, 2 * count), count - 1):
         yield tuple(int(place and place not in others) for place in range(2 * count))
 
@@ -150,7 +150,7 @@ def moves(dialect: str, statements: Sequence[str]) -> list[tuple[str, tuple[str,
 def race(database, sent: Sequence, order: Sequence[int], keys: int = 3) -> Ended:
     """Run one order of `moves` on a database with `fill`, `session` and `left`, as `sqlite()`."""
     database.fill(rows(keys))
-    takers = [_Taker(letter, database.session(), sent) for letter in "AB"]
+    takers = [_Taker(letter, database.session(), sent) for letter in "XY"]
     made = []
     for who in order:
         takers[who].due += not takers[who].error
