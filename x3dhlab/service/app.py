@@ -281,6 +281,8 @@ def application(
 
 
 _REFUSALS = {
+    400: {"model": forms.Problem, "description": "The body is not JSON."},
+    413: {"model": forms.Problem, "description": "The request is too large."},
     422: {"model": forms.Problem, "description": "The request cannot be understood."},
     429: {"model": forms.Problem, "description": "Wait: `seconds`, or the header Retry-After."},
     503: {"model": forms.Problem, "description": "The database cannot be used now: try again."},
@@ -289,7 +291,6 @@ _SIGNED_IN = {401: {"model": forms.Problem, "description": "Sign in first."}}
 _OWN = _SIGNED_IN | {403: {"model": forms.Problem, "description": "It is not yours."}}
 _NAMED = {404: {"model": forms.Problem, "description": "Nobody has this name."}}
 _TAKEN = {409: {"model": forms.Problem, "description": "It is taken: another key stands there."}}
-_SIZED = {413: {"model": forms.Problem, "description": "It is too large."}}
 
 
 def _who(core):
@@ -331,7 +332,7 @@ def _add_signing_in(app, core):
 
 
 def _add_keys(app, core, signed_in):
-    @app.put("/v1/users/{name}/keys", tags=["keys"], responses=_OWN | _TAKEN | _SIZED)
+    @app.put("/v1/users/{name}/keys", tags=["keys"], responses=_OWN | _TAKEN)
     async def publish(
         name: forms.NameInPath, upload: forms.Upload, account: Account = signed_in
     ) -> forms.Counts:
@@ -377,7 +378,7 @@ def _add_keys(app, core, signed_in):
         "/v1/users/{name}/devices",
         tags=["keys"],
         status_code=204,
-        responses=_OWN | _NAMED | _SIZED,
+        responses=_OWN | _NAMED,
     )
     async def set_devices(
         name: forms.NameInPath, told: forms.DeviceList, account: Account = signed_in
@@ -407,7 +408,7 @@ def _add_mailboxes(app, core, signed_in):
         f"{path}/messages",
         tags=["mailboxes"],
         status_code=202,
-        responses=_SIGNED_IN | _NAMED | _SIZED,
+        responses=_SIGNED_IN | _NAMED,
     )
     async def send(
         name: forms.NameInPath, sending: forms.Sending, account: Account = signed_in
