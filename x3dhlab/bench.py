@@ -19,6 +19,9 @@ from x3dhlab import braid, kem, pqxdh, prekeys, primitives, ratchet, trace, trip
 from x3dhlab.errors import Unavailable
 from x3dhlab.keys import KeyPair
 from x3dhlab.wire import Header, PreKeyBundle, encode_key
+from x3dhlab.worlds import counted
+from x3dhlab.worlds.network import DAY, Link, LogNormal
+from x3dhlab.worlds.rotation import World
 
 AD = bytes(66)  # as long as X3DH's AD
 TEXT = b"A message of a usual length, as people write them to each other." * 2
@@ -172,6 +175,7 @@ def cases():
     yield Case("one epoch of the braid", _braid_epoch())
     yield _with_floor(f"skip {ratchet.MAX_SKIP:,} messages", _skipping())
     yield from _signatures()
+    yield Case("60 days of 1,000 phones, counted", _counted_world())
 
 
 def _with_floor(operation, action, peers=None):
@@ -266,6 +270,12 @@ def _skipping():
     for _ in range(ratchet.MAX_SKIP + 1):
         sender, message = ratchet.encrypt(sender, TEXT, AD)
     return functools.partial(ratchet.decrypt, receiver, message, AD)
+
+
+def _counted_world():
+    """A world of rotation: more than three events a day for each phone."""
+    world = World(users=1000, days=60, sleeps=0.02, link=Link(LogNormal(DAY, 1.6)))
+    return functools.partial(counted.run, world, 1)
 
 
 def _signatures():
