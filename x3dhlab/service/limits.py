@@ -26,6 +26,7 @@ class Limit:
 PER_PAIR = Limit(6, 600)
 # A burst takes at most half of a full batch of 100; then one key a minute.
 PER_TARGET = Limit(50, 60)
+SWEEP_SECONDS = 60  # between two looks for buckets that are full again
 
 
 class Fetch(NamedTuple):
@@ -91,12 +92,17 @@ class FetchLimits:
     target: Limit = PER_TARGET
     now: int = 0
     state: dict = field(default_factory=dict, repr=False)
+    _swept: int = field(default=0, repr=False)
 
     def check(self, requester: str, target: str) -> None:
         """Take a token. Raises `RateLimited` with the seconds to wait."""
         limits = {"pair": self.pair, "target": self.target}
-        kept = forget_full(self.state, self.now, **limits)
-        self.state, wait = decide(kept, Fetch(requester, target, self.now), **limits)
+        if abs(self.now - self._swept) >= SWEEP_SECONDS:
+            self.state, self._swept = forget_full(self.state, self.now, **limits), self.now
+        keys = ((requester, target), (target,))
+        two = {key: self.state[key] for key in keys if key in self.state}
+        after, wait = decide(two, Fetch(requester, target, self.now), **limits)
+        self.state.update(after)
         if wait:
             raise RateLimited(
                 f"too many requests for keys of {target}: wait {wait} seconds",
