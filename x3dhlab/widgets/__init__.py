@@ -6,6 +6,7 @@ and a text and picture form that stays readable where no kernel runs.
 
 from x3dhlab.widgets.claims import Card, ClaimDeck
 from x3dhlab.widgets.console import AttackConsole
+from x3dhlab.widgets.decisions import Decision, DecisionBoard
 from x3dhlab.widgets.experiment import (
     FALLS,
     HOLDS,
@@ -40,6 +41,8 @@ __all__ = [
     "ClaimDeck",
     "Choose",
     "CompromiseMatrix",
+    "Decision",
+    "DecisionBoard",
     "Experiment",
     "Finding",
     "FreeAnswer",
