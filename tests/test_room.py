@@ -20,6 +20,7 @@ from x3dhlab import cli, course, progress
 from x3dhlab.classroom import places, reporter, room, server
 from x3dhlab.classroom.places import Event
 from x3dhlab.course import CourseProblem
+from x3dhlab.service.guard import CLIENTS
 
 TASK, PREDICTION, QUESTION = "x3dh.initiate", "04.kci", "04.empty-pool"
 MISTAKE = next(iter(places.of_course()[TASK].mistakes))
@@ -348,9 +349,9 @@ def test_each_client_has_a_rate_and_the_list_of_clients_is_bounded():
     assert rate.take("b")
     now[0] += 2
     assert [rate.take("a") for _ in range(3)] == [True, True, False]
-    for number in range(2 * server.CLIENTS):
+    for number in range(2 * CLIENTS):
         rate.take(str(number))
-    assert len(rate._buckets) == server.CLIENTS
+    assert len(rate._buckets) == CLIENTS
 
 
 def test_a_learner_who_reports_without_end_is_slowed_and_the_others_are_not(desk):

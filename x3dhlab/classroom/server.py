@@ -16,9 +16,6 @@ import os
 import secrets
 import socket
 import sqlite3
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -35,13 +32,13 @@ from x3dhlab.classroom import room as rooms
 from x3dhlab.classroom.places import BATCH, Event
 from x3dhlab.classroom.room import NotAllowed, Room
 from x3dhlab.course import CourseProblem
+from x3dhlab.service.guard import Rate, again, read_body
 
 BODY_LIMIT = 16 * 1024  # bytes; a report of `BATCH` events has about 3 KB
 BODY_SECONDS = 5  # for a body to arrive
 PATIENCE = 20  # seconds that a page waits for news before it is told that there are none
 SPACING = 0.02  # seconds in which several changes become one answer
 MOST_WAITING = 64  # pages that wait at once; a further one is answered immediately
-CLIENTS = 4096  # addresses whose rate is remembered
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -106,27 +103,6 @@ class Reveal(_Strict):
 # Limits
 
 
-@dataclass(slots=True)
-class Rate:
-    """A bucket of `size` for each client; `each_second` come back. The oldest are forgotten."""
-
-    size: float
-    each_second: float
-    clock: Callable[[], float] = time.monotonic
-    _buckets: dict = field(default_factory=dict)
-
-    def take(self, client: str) -> bool:
-        """True if this client may go on."""
-        now = self.clock()
-        left, then = self._buckets.pop(client, (self.size, now))
-        left = min(self.size, left + (now - then) * self.each_second)
-        allowed = left >= 1
-        self._buckets[client] = (left - allowed, now)
-        if len(self._buckets) > CLIENTS:
-            self._buckets.pop(next(iter(self._buckets)))
-        return allowed
-
-
 def everything() -> Rate:
     """Requests of one address: a whole class may stand behind one."""
     return Rate(1000, 300)
@@ -157,14 +133,14 @@ class Guard:
             return
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                body = await _body(receive)
+                body = await read_body(receive, BODY_LIMIT)
         except TimeoutError:
             await _refuse(408, "The request did not arrive.")(scope, receive, send)
             return
         if body is None:
             await _refuse(413, "The request is too long.")(scope, receive, send)
             return
-        await self.app(scope, _once(body, receive), send)
+        await self.app(scope, again(body, receive), send)
 
 
 def _with_headers(send):
@@ -176,25 +152,6 @@ def _with_headers(send):
         await send(message)
 
     return sending
-
-
-async def _body(receive):
-    """The bytes of a request, or None as soon as there are too many."""
-    body, more = b"", True
-    while more and len(body) <= BODY_LIMIT:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body if len(body) <= BODY_LIMIT else None
-
-
-def _once(body, receive):
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receiving():
-        return waiting.pop() if waiting else await receive()
-
-    return receiving
 
 
 def _refuse(status, sentence):
@@ -423,7 +380,8 @@ def _ask(address, token):
 
 def _listen(host, port):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # With the protocol's number, asyncio sends at once: without it, answers wait 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,5 +1,6 @@
 """What stands before a handler: how often somebody may ask, and how much a request may bring."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,7 +26,9 @@ class Rate:
         self._buckets[client] = (left - allowed, now)
         if len(self._buckets) > CLIENTS:
             self._buckets.pop(next(iter(self._buckets)))
-        return 0 if allowed else (1 - left) / self.each_second
+        if allowed:
+            return 0
+        return (1 - left) / self.each_second if self.each_second else math.inf
 
     def take(self, client: str) -> bool:
         """True if this client may go on."""
