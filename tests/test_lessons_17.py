@@ -4,13 +4,17 @@ from collections import Counter
 
 import pytest
 
-from x3dhlab import prekeys, scenes
+from x3dhlab import course, prekeys, scenes
 from x3dhlab.attacks import gateway
 from x3dhlab.errors import RateLimited
 from x3dhlab.grading.tasks import service as tasks
 from x3dhlab.party import Party
 from x3dhlab.primitives import deterministic
+from x3dhlab.service.accounts import TOKEN_SECONDS
+from x3dhlab.service.app import ANSWER_SECONDS, Limits
 from x3dhlab.service.client import HttpTransport
+from x3dhlab.service.limits import Limit
+from x3dhlab.service.mailbox import MAILBOX_LIMIT
 from x3dhlab.service.running import running
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.widgets import FALLS, HOLDS
@@ -245,6 +249,18 @@ def _taken(url):
             bundle = PreKeyBundle.decode(network.fetch("Bob", "Alice"))
             numbers.append(bundle.one_time_prekey_id)
     return numbers
+
+
+def test_the_table_of_limits_names_the_numbers_of_the_service():
+    limits = Limits()
+    assert (limits.pair, limits.target) == (Limit(6, 600), Limit(50, 60))
+    assert (limits.account, limits.address) == ((100, 20), (1000, 300))
+    assert (MAILBOX_LIMIT, ANSWER_SECONDS, TOKEN_SECONDS) == (1000, 3600, 900)
+    lesson = (course.root() / "notebooks/17_the_prekey_service.ipynb").read_text("utf-8")
+    for words in ("20 requests a second", "burst of 100 ", "300 a second", "burst of 1,000 "):
+        assert words in lesson
+    for words in ("6 for a pair, then one in 10 minutes", "50 for a target, then one a minute"):
+        assert words in lesson
 
 
 def test_a_gateway_that_made_the_keys_reads_and_this_service_cannot():
