@@ -28,6 +28,7 @@ from x3dhlab.grading.tasks import (
     pqxdh,
     prekeys,
     ratchet,
+    regions,
     rotation,
     server,
     service,
@@ -59,6 +60,7 @@ _LESSONS = (
     service,
     rotation,
     duplicates,
+    regions,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
