@@ -57,6 +57,16 @@ from x3dhlab.scenes.hybrid import (
     what_changed,
     your_program,
 )
+from x3dhlab.scenes.incidents import (
+    Desk,
+    incident_desk,
+    open_ticket,
+    price,
+    price_list,
+    repairs,
+    seen_by_counters,
+    show_repairs,
+)
 from x3dhlab.scenes.inspector import inspect_message
 from x3dhlab.scenes.kdf import kdf_report, kdf_workbench, names_as_bytes
 from x3dhlab.scenes.kem import (
@@ -132,6 +142,7 @@ from x3dhlab.scenes.thefts import (
 
 __all__ = [
     "Conversation",
+    "Desk",
     "attack_console",
     "backend_times",
     "braid_run",
@@ -159,6 +170,7 @@ __all__ = [
     "handshake_matrix",
     "handshake_sizes",
     "handshake_times",
+    "incident_desk",
     "inspect_message",
     "kdf_report",
     "kdf_workbench",
@@ -170,9 +182,12 @@ __all__ = [
     "names_as_bytes",
     "needed_days",
     "one_phone",
+    "open_ticket",
     "opened_by_theft",
     "overhead",
     "place_the_keys",
+    "price",
+    "price_list",
     "ratchet_theatre",
     "read_later",
     "record_now_read_later",
@@ -181,12 +196,14 @@ __all__ = [
     "refill_rule",
     "refills",
     "rehearse",
+    "repairs",
     "repeated_generator",
     "rotate_one_phone",
     "rotation_costs",
     "run_the_braid",
     "safety_numbers",
     "score",
+    "seen_by_counters",
     "shortest_break",
     "show_braid",
     "show_clients",
@@ -212,6 +229,7 @@ __all__ = [
     "show_promises",
     "show_quantum_thefts",
     "show_refills",
+    "show_repairs",
     "show_scale",
     "show_sizes",
     "show_steps",

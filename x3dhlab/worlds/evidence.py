@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
-from x3dhlab.service.metrics import ONE_TIME_KEY_MISSING
+from x3dhlab.service.metrics import ONE_TIME_KEY_MISSING, REASONS
 from x3dhlab.worlds.checker import Violation, check, duration
 from x3dhlab.worlds.history import History
 from x3dhlab.worlds.network import HOUR
@@ -71,9 +71,10 @@ def counters(record: Record) -> dict:
     dry = sum(one["key"] is None for one in record.lines("issue"))
     found = Counter({f"{ONE_TIME_KEY_MISSING}/service": dry})
     for one in record.lines("refuse"):
-        if one["at"].startswith("s") and one["reason"] == ONE_TIME_KEY_MISSING:
-            continue  # the service has counted the same event
-        found[f"{one['reason']}/{'service' if one['at'] == 'server' else 'client'}"] += 1
+        by_app = one["at"].startswith("s") and one["at"] != "server"
+        # The service has counted a missing one-time prekey when the bundle went out.
+        if one["reason"] in REASONS and not (by_app and one["reason"] == ONE_TIME_KEY_MISSING):
+            found[f"{one['reason']}/{'service' if one['at'] == 'server' else 'client'}"] += 1
     return {name: count for name, count in sorted(found.items()) if count}
 
 
@@ -182,12 +183,7 @@ def timeline(record: Record) -> str:
     for found in check(record.history, ("lost_first_message",)):
         return found.text()
     number = next(iter(record.lost))
-    mine = (number,)
-    lines = [
-        one
-        for one in record.history
-        if (one.get("request"),) == mine or (one.get("message"),) == mine
-    ]
+    lines = [one for one in record.history if number in (one.get("request"), one.get("message"))]
     return Violation("a lost message", tuple(lines)).text()
 
 
@@ -231,7 +227,7 @@ def everything(history: History) -> dict:
 def rows(question: str, answer) -> list[tuple[str, str]]:
     """The answer as short lines of two columns."""
     if question == "timeline":
-        return [(line.split("  ")[0] or " ", line) for line in answer.splitlines()]
+        return [(f"line {n}", line.strip()) for n, line in enumerate(answer.splitlines())]
     if question == "delays":
         return [(name, _hours(values)) for name, values in answer.items()]
     if question == "prekeys":
@@ -251,15 +247,19 @@ def _share(value):
 def _hours(values):
     if not values:
         return "none came to a phone"
-    shortest, middle, longest = (duration(hours * HOUR) for hours in values)
+    shortest, middle, longest = map(_time, values)
     return f"half within {middle}; {shortest} to {longest}"
 
 
 def _told(row):
-    behind = f"replaced {duration(row['behind'] * HOUR)} before" if row["behind"] else "the newest"
-    kept = "still there" if row["kept"] is None else f"kept {duration(row['kept'] * HOUR)}"
+    behind = f"replaced {_time(row['behind'])} before" if row["behind"] else "the newest"
+    kept = "still there" if row["kept"] is None else f"kept {_time(row['kept'])} more"
     return f"{behind}; private half {kept}"
 
 
+def _time(hours):
+    return duration(hours * HOUR) if hours else "0 h"
+
+
 def _age(hours):
-    return "no restore" if hours is None else f"restored; backup {duration(hours * HOUR)} old"
+    return "no restore" if hours is None else f"restored; backup {_time(hours)} old"

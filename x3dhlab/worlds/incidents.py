@@ -646,8 +646,8 @@ def _protocol(rules, version):
         if bundle.one_time_prekey is None and rules.needs_one_time:
             raise PreKeyProblem("the bundle has no one-time prekey", step="X3DH §3.3")
         if rules.raw == version:
-            IK, SPK = bundle.identity_key, bundle.signed_prekey
-            primitives.verify(IK, SPK, bundle.signed_prekey_signature)
+            signature = bundle.signed_prekey_signature
+            primitives.verify(bundle.identity_key, bundle.signed_prekey, signature)
         return (x3dh if rules.checks else UNCHECKED).initiate(identity, bundle)
 
     return SimpleNamespace(initiate=initiate, respond=x3dh.respond)

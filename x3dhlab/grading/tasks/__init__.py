@@ -15,12 +15,14 @@ test_grading_tasks.py do the rest: no test is written for a task alone.
 from x3dhlab.grading.task import Task
 from x3dhlab.grading.tasks import (
     audit,
+    board,
     chain,
     defence,
     duplicates,
     first_message,
     healing,
     hunt,
+    incidents,
     kdf,
     kem,
     keys,
@@ -61,6 +63,8 @@ _LESSONS = (
     rotation,
     duplicates,
     regions,
+    incidents,
+    board,
 )
 TASKS: dict[str, Task] = {task.id: task for lesson in _LESSONS for task in lesson.TASKS}
 
