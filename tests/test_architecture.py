@@ -22,6 +22,8 @@ ROOMS = [
     "errors", "observe", "primitives", "kem", "keys", "layout", "wire", "fingerprint", "x3dh",
     "pqxdh", "ratchet", "header_encryption", "erasure", *QUANTUM, "prekeys", "session",
     "contacts", "party", "trace", "progress", "service/store", "service/limits",
+    "service/database", "service/mailbox", "service/accounts", "service/commits", "service/guard",
+    "service/metrics", "service/forms", "service/relay", "service/app", "service/running",
     "messaging/devices",
 ]  # fmt: skip
 

@@ -151,7 +151,7 @@ def test_whoever_leaves_takes_no_answer_from_others(database):
         left.cancel()
         go.set()
         await first
-        assert await stays == "b"
+        assert await asyncio.wait_for(stays, 60) == "b"
         await asyncio.to_thread(commits.close)
 
     asyncio.run(ask())

@@ -1,8 +1,10 @@
 """Mailboxes: in order, at least once, within bounds; on SQLite and on PostgreSQL."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sql
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -148,8 +150,29 @@ def test_what_cannot_be_a_message_is_refused(box):
     assert box.pending("Bob") == []
 
 
+def test_a_later_number_is_never_seen_before_an_earlier_one(new_postgres):
+    """PostgreSQL gives numbers before they are committed: without turns, a reader skips one."""
+    box = Mailbox(new_postgres())
+
+    def elsewhere(call, *arguments):
+        """In a thread, and so in a transaction of its own."""
+        return threads.submit(call, *arguments)
+
+    with ThreadPoolExecutor() as threads:
+        with box.database.transaction() as connection:
+            put(box, 1)
+            second = elsewhere(put, box, 2)
+            waiting = sql.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while not second.done() and not connection.execute(waiting).scalar():
+                pass
+            seen = elsewhere(box.pending, "Bob").result()
+        second.result()
+    last = max((letter.sequence for letter in seen), default=0)
+    assert ids(seen + box.pending("Bob", last)) == ["1", "2"]
+    box.database.close()
+
+
 def test_a_reader_beside_many_writers_misses_nothing(box):
-    """On PostgreSQL, numbers are given before they are committed: without turns, one is skipped."""
     writers, each = 4, 25
 
     def write(sender):

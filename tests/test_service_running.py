@@ -92,6 +92,16 @@ def test_several_services_on_one_database_are_one(database_url):
         assert other.waiting(bob) == []
 
 
+def test_the_store_stays_light_without_the_service():
+    heavy = ("fastapi", "uvicorn", "httpx", "websockets", "prometheus_client", "psycopg")
+    code = (
+        "import sys, x3dhlab.service.store, x3dhlab.service.accounts, x3dhlab.service.mailbox\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
 # The command
 
 

@@ -8,6 +8,7 @@ acknowledged comes again on the next connection, in the same order.
 import asyncio
 import contextlib
 import json
+import time
 from collections import defaultdict
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from x3dhlab.errors import InvalidField, NotSignedIn, RateLimited, Refused, Stor
 from x3dhlab.service import forms
 from x3dhlab.service.accounts import not_signed_in
 from x3dhlab.service.mailbox import PAGE
+from x3dhlab.service.metrics import log
 
 FRAME_LIMIT = 128 * 1024  # bytes: the largest envelope as base64, and its frame
 WINDOW = 200  # messages that one connection has and has not acknowledged
@@ -93,6 +95,7 @@ class Connection:
     async def serve(self) -> None:
         """From the first frame to the last."""
         await self.socket.accept()
+        began = time.monotonic()
         self.core.metrics.sockets.inc()
         try:
             await self._signed_in()
@@ -102,6 +105,7 @@ class Connection:
             await self._refuse(problem)
         finally:
             self.core.metrics.sockets.dec()
+            log("socket", seconds=round(time.monotonic() - began, 3))
 
     async def _signed_in(self):
         self.account = await self._sign_in()

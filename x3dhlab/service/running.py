@@ -30,7 +30,7 @@ class Service:
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return _address(self.host, self.port)
 
     def start(self) -> "Service":
         """Answers from now on. Raises `StoreUnavailable` for a database or a port."""
@@ -70,7 +70,12 @@ def serve(database: str, *, host: str = "127.0.0.1", port: int = PORT, say=None,
     listening = listen(host, port)
     port = listening.getsockname()[1]
     _log_to(sys.stderr)
-    say(f"The prekey service answers on http://{host}:{port}\nTo stop: Ctrl+C in this window.")
+    say(f"The prekey service answers on {_address(host, port)}")
+    if host in ("127.0.0.1", "localhost", "::1"):
+        say("Only this machine reaches it. For others: --host 0.0.0.0")
+    else:
+        say("Everybody in this network reaches it. The connection is not encrypted.")
+    say("To stop: Ctrl+C in this window.")
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(_settings(app)).run(sockets=[listening])
     say("Stopped. What was answered is on the disk.")
@@ -92,6 +97,10 @@ def listen(host: str, port: int) -> socket.socket:
         why = f"port {port} is busy; choose another one with --port" if busy else problem.strerror
         raise StoreUnavailable(f"the service cannot listen on {host}: {why}") from problem
     return listening
+
+
+def _address(host, port):
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _settings(app):
