@@ -137,6 +137,25 @@ def test_the_policy_experiment_has_three_verdicts():
     assert experiment.outcome["verdict"] == "note"
 
 
+def test_the_policies_of_the_folded_answer():
+    def years(every, retention, mail_first=True):
+        runs = [scenes.score(every, retention, mail_first, seed) for seed in range(8)]
+        return [run["lost"] * lesson.ONE_IN <= run["of"] for run in runs]
+
+    assert all(all(years(*pair)) for pair in ((7, 14), (2, 14), (2, 19), (4, 16)))
+    assert not all(years(14, 7))
+    assert all(years(2, 19, False)) and not all(years(7, 14, False))
+
+
+def test_the_retentions_of_the_folded_answer():
+    def shortest(seed):
+        plan = rotation.plan(lesson.ONE_PHONE, counted.generator(seed))
+        needed = counted.outcome(lesson.ONE_PHONE, plan).needed
+        return max(0, int(needed.max() // DAY) + 1)
+
+    assert [shortest(seed) for seed in (3, 0, 1, 2, 4, 5)] == [5, 6, 2, 5, 7, 11]
+
+
 def test_the_reference_policy_keeps_the_rule_in_worlds_that_it_has_not_seen():
     from x3dhlab.grading.tasks import rotation as tasks
 

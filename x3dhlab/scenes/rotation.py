@@ -93,7 +93,7 @@ def rotate_one_phone() -> Experiment:
             "signed prekeys made": len(lives),
             "first messages read": len(mail),
             "lost": sum(mail),
-            "a private half lives for about": f"{every + retention} days",
+            "days that a private half lives, about": every + retention,
         }
         if any(mail):
             return Outcome(FALLS, f"{sum(mail)} of {len(mail)} messages do not open.", facts)
@@ -226,7 +226,7 @@ def choose_a_policy() -> Experiment:
         facts = {
             "first messages lost": f"{got['lost']} of {got['of']:,}",
             "allowed": f"{got['of'] // ONE_IN}",
-            "a private half lives for about": f"{got['life']} days",
+            "days that a private half lives, about": got["life"],
             "new signed prekeys in 90 days": f"about {90 // every}",
         }
         if got["lost"] * ONE_IN > got["of"]:
