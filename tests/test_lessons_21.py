@@ -1,0 +1,148 @@
+"""What lesson 21 claims: of ticket 94, of the figure of repairs, and of the desk."""
+
+import pytest
+
+from x3dhlab import scenes
+from x3dhlab.widgets import FALLS, HOLDS, NOTE
+from x3dhlab.worlds import evidence, incidents
+from x3dhlab.worlds.incidents import CAUSES, FIXES, REPAIR, SHORTCUTS
+
+TICKET = 94
+COPY = REPAIR["stale region"]
+LONGER, ANY_SIGNATURE = SHORTCUTS
+
+
+@pytest.fixture(scope="module")
+def ticket():
+    """The history of the lesson's ticket, by real parties."""
+    found = incidents.generate(TICKET)
+    return incidents.run(found.rules, found.plan, incidents.Real)
+
+
+def ended(outcome):
+    """Repair → the causes whose losses it removes."""
+    return {
+        fix: [cause for cause, lost in zip(CAUSES, row, strict=True) if not lost]
+        for fix, row in outcome.items()
+    }
+
+
+def own_and_no_other(outcome):
+    """The claim of the figure: each repair its own cause, and the shortcuts three in all."""
+    found = ended(outcome)
+    own = {fix: [cause] for cause, fix in REPAIR.items()}
+    own |= {LONGER: ["stale region", "queue delay"], ANY_SIGNATURE: ["signature encoding"]}
+    return found == own
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_each_repair_ends_its_own_incident_and_no_other(number):
+    assert own_and_no_other(scenes.repairs(number))
+
+
+def test_the_claim_about_repairs_fails_when_one_of_them_does_more(monkeypatch):
+    more = FIXES[COPY] | FIXES[REPAIR["exhaustion"]]
+    monkeypatch.setitem(FIXES, COPY, more)
+    assert not own_and_no_other(scenes.repairs())
+
+
+def test_the_claim_about_repairs_fails_when_one_of_them_does_nothing(monkeypatch):
+    monkeypatch.setitem(FIXES, COPY, {})
+    assert not own_and_no_other(scenes.repairs())
+
+
+def test_the_figure_says_in_words_what_the_runs_gave():
+    (row,) = [part for part in repr(scenes.show_repairs()).split(". ") if "60 days" in part]
+    assert "“exhaustion”" in row and "“queue delay”" not in row
+
+
+def test_the_ticket_of_the_lesson_is_four_of_123_and_a_stale_region(ticket):
+    record = evidence.Record(ticket)
+    assert incidents.generate(TICKET).cause == "stale region"
+    assert (len(record.lost), len(record.tried)) == (4, 123)
+    assert evidence.ask(ticket, "regions")["north"][0] == 4
+    assert evidence.ask(ticket, "versions") == {"7.1": [3, 104], "7.2": [1, 19]}
+
+
+def test_the_highest_counter_of_the_ticket_is_not_its_cause(ticket):
+    counters = evidence.ask(ticket, "counters")
+    assert max(counters, key=counters.get) == "replay/client"
+    assert counters["signed_prekey_unknown/client"] == 4 < sum(counters.values()) == 17
+
+
+def test_every_lost_prekey_of_the_ticket_was_old_when_it_was_handed_out(ticket):
+    stories = evidence.ask(ticket, "prekeys")
+    assert len(stories) == 4
+    assert all(story["behind"] > 13 * 24 and story["kept"] == 14 * 24 for story in stories)
+
+
+def test_in_the_timeline_of_the_ticket_the_half_is_gone_before_the_message_is_written(ticket):
+    timeline = evidence.ask(ticket, "timeline")
+    assert timeline.index("forget") < timeline.index(" send ") < timeline.index("refuse")
+
+
+def test_three_causes_are_told_by_the_counters_and_four_look_alike():
+    always = {"replay/client", "one_time_key_missing/service"}
+    seen = {}
+    for cause, found in scenes.seen_by_counters().items():
+        facts = (found["refused by"], *sorted(set(found) - always - {"refused by"}))
+        seen.setdefault(facts, []).append(cause)
+    assert sorted(map(len, seen.values())) == [1, 1, 1, 4]
+
+
+def test_a_shortcut_has_a_price():
+    assert "never signed" in scenes.price(ANY_SIGNATURE)
+    assert "46 d older" in scenes.price(LONGER)
+
+
+def test_a_desk_adds_up_what_was_asked_and_takes_nothing_twice(capsys):
+    desk = scenes.open_ticket(TICKET)
+    for question in ("where", "counters", "where"):
+        desk.ask(question)
+    assert desk.spent == 5
+    desk.repair(COPY)
+    assert desk.spent == 65
+    printed = capsys.readouterr().out
+    assert "3% of the users" in printed and "0 of 123 lost" in printed
+
+
+@pytest.fixture
+def desk():
+    widget = scenes.incident_desk()
+    widget.set(ticket=TICKET)
+    return widget
+
+
+def facts(widget):
+    return dict(widget.outcome["facts"])
+
+
+def test_the_desk_shows_what_was_paid_for_and_keeps_the_bill(desk):
+    assert desk.outcome["verdict"] == NOTE and "4 of 123" in desk.outcome["sentence"]
+    assert facts(desk) == {"minutes spent on this ticket": "0"}
+    desk.set(regions=True)
+    assert facts(desk)["By region of the bundle · north"] == "4 of 26 lost"
+    desk.set(regions=False)
+    assert facts(desk) == {"minutes spent on this ticket": "5"}
+    desk.set(ticket=TICKET + 1)
+    assert facts(desk)["minutes spent on this ticket"] == "0"
+
+
+def test_the_desk_tells_a_right_repair_from_a_wrong_one_and_from_a_shortcut(desk):
+    desk.set(fix=REPAIR["queue delay"])
+    assert desk.outcome["verdict"] == FALLS and "the cause was" not in facts(desk)
+    desk.set(fix=COPY)
+    assert desk.outcome["verdict"] == NOTE and "not diagnosed" in desk.outcome["sentence"]
+    desk.set(cause="stale region")
+    assert desk.outcome["verdict"] == HOLDS
+    desk.set(fix=LONGER)
+    assert desk.outcome["verdict"] == NOTE and "46 d older" in desk.outcome["sentence"]
+    assert facts(desk)["minutes spent on this ticket"] == "180"
+
+
+@pytest.mark.parametrize("question", evidence.QUESTIONS)
+def test_every_answer_has_a_text_form(question):
+    widget = scenes.incident_desk()
+    widget.set(ticket=TICKET, **{question: True})
+    shown = [name for name in facts(widget) if name.startswith(evidence.QUESTIONS[question].words)]
+    assert shown and all(name in repr(widget) for name in shown)
