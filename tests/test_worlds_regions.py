@@ -1,6 +1,8 @@
 """Which design allows what: found where it is allowed, never where it is excluded."""
 
 import random
+import shutil
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -9,6 +11,9 @@ from x3dhlab.attacks import put_back
 from x3dhlab.errors import UsedPreKey
 from x3dhlab.party import LocalTransport, Party
 from x3dhlab.primitives import deterministic
+from x3dhlab.service import app
+from x3dhlab.service.client import HttpTransport
+from x3dhlab.service.running import running
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.worlds import outages, regions
 from x3dhlab.worlds.checker import check
@@ -228,6 +233,64 @@ def test_a_restored_store_and_real_parties_show_both_violations():
     Party("carol", network).send("bob", b"second")
     _, refused = receive(bob, log)
     assert isinstance(refused.error, UsedPreKey)
+    assert [found.name for found in check(log.history)] == ["double_issue", "lost_first_message"]
+
+
+def test_the_real_service_leaves_the_same_history_as_the_local_transport():
+    """The same steps over HTTP and in this process; the checker reads both."""
+
+    def steps(transport):
+        log = Log()
+        network = Recorder(transport, log)
+        bob, alice = (Party(name, network, one_time=2) for name in ("bob", "alice"))
+        bob.publish()
+        for text in (b"one", b"two"):
+            alice.send("bob", text, renew=True)
+        receive(bob, log)
+        with watching(bob, log):
+            bob.rotate(now=10)
+            bob.retire(before=10)
+        Party("carol", network).send("bob", b"three")
+        receive(bob, log)
+        return log.history
+
+    limits = app.Limits.none()
+    service = running(limits=limits)
+    with service, closing(HttpTransport(service.url)) as transport:
+        over_http = steps(transport)
+    local = steps(LocalTransport(PreKeyStore()))
+    assert _without_sessions(over_http) == _without_sessions(local)
+    assert check(over_http) == [] and len(over_http) > 12
+
+
+def _without_sessions(history):
+    """Identifiers of sessions are random."""
+    return [{name: one[name] for name in one if name != "session"} for one in history]
+
+
+def test_the_real_services_database_put_back_is_seen_by_the_checker(tmp_path):
+    folder, kept, log = tmp_path / "now", tmp_path / "kept", Log()
+    folder.mkdir()
+    bob = Party("bob", LocalTransport(PreKeyStore()), one_time=3)
+
+    def serve(step):
+        url = f"sqlite:///{folder / 'keys.db'}"
+        service = running(url, limits=app.Limits.none())
+        with service, closing(HttpTransport(service.url)) as transport:
+            bob.transport = Recorder(transport, log)
+            bob.transport.introduce("bob", bob.identity.public, bob._sign)
+            step()
+
+    def first_message_of(name):
+        Party(name, bob.transport).send("bob", b"hello")
+        receive(bob, log)
+
+    serve(bob.publish)
+    shutil.copytree(folder, kept)
+    serve(lambda: first_message_of("alice"))
+    shutil.rmtree(folder)
+    shutil.copytree(kept, folder)
+    serve(lambda: first_message_of("carol"))
     assert [found.name for found in check(log.history)] == ["double_issue", "lost_first_message"]
 
 

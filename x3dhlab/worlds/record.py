@@ -22,6 +22,7 @@ class Log:
     clock: Callable[[], int] = lambda: 0
     history: History = field(default_factory=list)
     names: dict = field(default_factory=dict, repr=False)
+    requests: int = 0
 
     def write(self, op: str, at: str, **fields) -> None:
         """One more line, now."""
@@ -37,7 +38,10 @@ class Recorder:
 
     def __init__(self, inner: Transport, log: Log, at: str = "server"):
         self.inner, self.log, self.at = inner, log, at
-        self._requests = 0
+
+    def __getattr__(self, name):
+        # What a transport can do besides, such as introducing people to a service.
+        return getattr(self.inner, name)
 
     def publish(self, name, publication):
         self.inner.publish(name, publication)
@@ -47,9 +51,10 @@ class Recorder:
 
     def fetch(self, name, requester):
         data = self.inner.fetch(name, requester)
-        bundle, self._requests = PreKeyBundle.decode(data), self._requests + 1
+        bundle = PreKeyBundle.decode(data)
         numbers = {"spk": bundle.signed_prekey_id, "key": bundle.one_time_prekey_id}
-        request = f"{self.at} {self._requests}"
+        self.log.requests += 1
+        request = f"q{self.log.requests}"
         self.log.write("issue", self.at, user=name, to=requester, **numbers, request=request)
         return data
 
