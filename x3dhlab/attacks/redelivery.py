@@ -20,7 +20,7 @@ from x3dhlab.session import Device
 
 STATE, TEXT, ACKNOWLEDGE = "state", "text", "acknowledge"
 TEXTS = tuple(f"Pay {10 * n} euros to Carol.".encode() for n in range(1, 13))
-EVENTS = ("write", "three write", "work", "cut 1", "cut 2", "again")
+EVENTS = ("write", "work", "cut 1", "cut 2", "again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,27 +152,23 @@ def _relay() -> tuple[Mailbox, Iterator[int]]:
 def play(plan: Plan, events: Sequence[str]) -> Phone:
     """Run `EVENTS` on a phone with this plan; the mailboxes are those of the real service.
 
-    "write", "three write": one more stranger writes, or three. "work": Bob's phone takes in what
-    is pending. "cut n": it does, and the power fails after n steps. "again": everybody sends once
-    more what was sent, because no answer came back; the messages keep their numbers.
+    "write": one more stranger writes. "work": Bob's phone takes in what is pending. "cut n": it
+    does, and the power fails after n steps. "again": everybody sends once more what was sent,
+    because no answer came back; the messages keep their numbers.
     """
     device, data = letters()
     mailbox, numbers = _relay()
     phone = Phone(mailbox, f"Bob-{next(numbers)}", device, plan)
     sent = 0
     for event in events:
-        if event in _WRITE:
-            new = range(sent + 1, min(sent + _WRITE[event], len(data)) + 1)
-            sent += len(new)
-            _put(phone, new)
+        if event == "write" and sent < len(data):
+            sent += 1
+            _put(phone, [sent])
         elif event == "again":
             _put(phone, range(1, sent + 1))
-        else:
+        elif event != "write":
             phone.work(int(event.split()[1]) if event.startswith("cut") else None)
     return phone
-
-
-_WRITE = {"write": 1, "three write": 3}
 
 
 def _put(phone, numbers):

@@ -17,6 +17,10 @@ _WHO = {"Alice, who writes": lost_state.sender_crashes, "Bob, who reads": lost_s
 _RESETS = {"clear everything (design C)": lost_state.forgetful, "keep all": lost_state.careful}
 
 
+def _times(count):
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def your_phone() -> Experiment:
     """Choose the order of steps and the moment of the power cut; a phone runs it anew."""
 
@@ -24,7 +28,7 @@ def your_phone() -> Experiment:
         end = "work" if _CUTS[cut] is None else f"cut {_CUTS[cut]}"
         phone = redelivery.play(redelivery.PLANS[plan], ["write", end, "work", "work"])
         read, waits = len(phone.texts), len(phone.pending)
-        facts = {"the text stands in the conversation": f"{read} times"}
+        facts = {"the text stands in the conversation": _times(read)}
         facts["what happened"] = ", ".join(line["op"] for line in phone.history)
         if read == 1 and not waits:
             return Outcome(HOLDS, "Bob read the message once, and the mailbox is empty.", facts)
@@ -45,7 +49,7 @@ def show_promises() -> Picture:
     return plots.verdicts(
         redelivery.table(),
         list(redelivery.PROMISES),
-        title="Each order of steps, with the power cut at every moment",
+        title="What a power cut can do, at any moment",
         broke="can happen",
         held="never",
     )
@@ -58,7 +62,7 @@ def fill_the_record() -> Experiment:
         phone = redelivery.evicted(room, strangers, _FULL[full])
         first = phone.texts.count(redelivery.TEXTS[0])
         waiting = {line["message"] for line in phone.history if "full" in line.get("reason", "")}
-        facts = {"Bob reads the first payment": f"{first} times"}
+        facts = {"Bob reads the first payment": _times(first)}
         facts["strangers who must wait"] = len(waiting)
         if first > 1:
             return Outcome(FALLS, "The first message is read again.", facts)
@@ -129,14 +133,17 @@ def your_reset() -> Experiment:
 
     controls = [
         Choose("reset", "On a request for a reset", tuple(_RESETS), "clear everything (design C)"),
-        Number("requests", "Requests in Bob's name, from Mallory", 0, 8, 5),
+        Number("requests", "Requests in a friend's name", 1, 8, 5),
     ]
     return Experiment("A reset that anybody may ask for", controls, run)
 
 
 def shortest_break(process_once) -> None:
     """Print the shortest run of deliveries that breaks an inbox, or that there is none."""
-    print(plain_inbox.shortest_break(process_once))
+    try:
+        print(plain_inbox.shortest_break(process_once))
+    except NotImplementedError:
+        print("Your function is not written yet.")
 
 
 def times_of_saving(messages: int = 200) -> dict[str, float]:
