@@ -74,7 +74,7 @@ from x3dhlab.service.guard import Rate, again, read_body
 from x3dhlab.service.limits import PER_PAIR, PER_TARGET, FetchLimits, Limit
 from x3dhlab.service.mailbox import PAGE, Letter, Mailbox
 from x3dhlab.service.metrics import ONE_TIME_KEY_MISSING, REPLAY, SIGNATURE_INVALID, Metrics
-from x3dhlab.service.store import PreKeyStore
+from x3dhlab.service.store import PreKeyStore, check_signatures
 from x3dhlab.wire import Publication
 
 BODY_LIMIT = 256 * 1024  # bytes; the largest publication as base64
@@ -339,7 +339,8 @@ def _add_keys(app, core, signed_in):
         """Publish, rotate or replenish: signed prekeys are replaced, one-time prekeys added."""
         _own(account, name)
         publication = Publication.decode(upload.publication)
-        await core.commits(core.store.publish, name, publication)
+        await asyncio.to_thread(check_signatures, publication)  # up to 0.1 s
+        await core.commits(core.store.keep, name, publication)
         return await counted(name)
 
     async def counted(name):

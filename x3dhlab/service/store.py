@@ -137,7 +137,12 @@ class PreKeyStore:
         """
         check_name(name)
         expect(publication, Publication, "publication", step=STEP)
-        _check_signatures(publication)
+        check_signatures(publication)
+        self.keep(name, publication)
+
+    def keep(self, name: str, publication: Publication) -> None:
+        """`publish` what passed `check_signatures` before: that takes long, this needs the turn."""
+        check_name(name)
         head = replace(publication, one_time_prekeys=(), kem_prekeys=())
         with self.database.transaction() as connection:
             _bind(connection, name, publication.identity_key)
@@ -348,7 +353,8 @@ def _identity(connection, name):
     return None if row is None else row.identity_key
 
 
-def _check_signatures(publication):
+def check_signatures(publication: Publication) -> None:
+    """X3DH §3.2: raise `BadSignature` unless the identity key signed each signed prekey."""
     verify(
         publication.identity_key,
         encode_key(publication.signed_prekey),
