@@ -1,5 +1,7 @@
 """Lesson 22: a design on a board, run against attacks and outages, and scored."""
 
+from collections.abc import Sequence
+
 from x3dhlab import plots
 from x3dhlab.plots import Picture
 from x3dhlab.widgets import Decision, DecisionBoard
@@ -46,18 +48,24 @@ def scored(choices: dict[str, str], seed: int = 1) -> dict[str, int]:
     return board.score([*board.design(choices, seed).values()])
 
 
-def decision_board(seed: int = 1, chosen: dict[str, str] | None = None) -> DecisionBoard:
-    """The board: choose, guess, run. The same seed attacks the same people in every design."""
+def decision_board(
+    seed: int = 1,
+    chosen: dict[str, str] | None = None,
+    only: Sequence[str] = tuple(board.OPTIONS),
+) -> DecisionBoard:
+    """The board: choose, guess, run. The same seed attacks the same people in every design.
+
+    `only` names the rows of a smaller board.
+    """
 
     def run(choices):
-        played = board.design(choices, seed).values()
+        played = [board.run(decision, choices[decision], seed) for decision in only]
         each = [{**board.score([one]), "seen": list(one.seen)} for one in played]
-        return {**board.score([*played]), "rows": each}
+        return {**board.score(played), "rows": each}
 
-    decisions = [
-        Decision(name, board.QUESTIONS[name], options) for name, options in board.OPTIONS.items()
-    ]
-    return DecisionBoard("A messenger in six decisions", decisions, run, chosen)
+    decisions = [Decision(name, board.QUESTIONS[name], board.OPTIONS[name]) for name in only]
+    count = {2: "two", 3: "three", 6: "six"}.get(len(only), str(len(only)))
+    return DecisionBoard(f"A messenger in {count} decisions", decisions, run, chosen)
 
 
 def designs_scored(seeds=SEEDS) -> dict[str, list[dict[str, int]]]:

@@ -1,7 +1,7 @@
 """A small audited map: which identity key a name has, as one list that everybody can compare.
 
 The directory hands out its whole list, name → key, and a `head` that stands for it. A client
-compares the head of what it was shown with the head that a witness saw, and finds the key it was
+compares the head of what it was shown with the head that an observer saw, and finds the key it was
 given in the list. The owner of a name looks at the own entry now and then. So a list for one
 person alone is found before anything is sent, and a false entry for all when its owner looks.
 
@@ -29,30 +29,30 @@ def head(entries: Mapping[str, bytes]) -> bytes:
 
 
 class Directory:
-    """The list, the views that a lying directory shows to single people, and its witness."""
+    """The list, the views that a lying directory shows to single people, and its observer."""
 
     def __init__(self):
         self.entries: dict[str, bytes] = {}
         self.views: dict[str, dict[str, bytes]] = {}  # who is shown another list → what changes
-        self.witness_up = True
+        self.observer_up = True
         self.asked = 0
 
     def shown(self, to: str) -> dict[str, bytes]:
         """The list that this person gets."""
         return {**self.entries, **self.views.get(to, {})}
 
-    def witnessed(self) -> bytes:
-        """The head that the witness saw. Raises `StoreUnavailable` when nobody reaches it."""
+    def observed(self) -> bytes:
+        """The head that the observer saw. Raises `StoreUnavailable` when nobody reaches it."""
         self.asked += 1
-        if not self.witness_up:
-            raise StoreUnavailable("the witness does not answer", step=STEP)
+        if not self.observer_up:
+            raise StoreUnavailable("the observer does not answer", step=STEP)
         return head(self.entries)
 
     def listed(self, who: str, name: str) -> bytes | None:
         """The key of `name`. Raises `IdentityMismatch` if `who` is shown what others do not see."""
         shown = self.shown(who)
-        if head(shown) != self.witnessed():
-            raise IdentityMismatch(f"{who} is shown another list than the witness", step=STEP)
+        if head(shown) != self.observed():
+            raise IdentityMismatch(f"{who} is shown another list than the observer", step=STEP)
         return shown.get(name)
 
 

@@ -26,7 +26,7 @@ NONE, KEYS, WHOLE = (
     "identity key and history",
     "the whole phone, with its sessions",
 )
-OWNERS, FRIENDS = 4, 4  # one owner in four loses the phone: an assumption
+OWNERS, FRIENDS = 4, 6  # one owner in four loses the phone: an assumption
 WANTED = ("history", "mail", "answers")
 
 
@@ -71,9 +71,10 @@ class _World:
             self.say(self.bob, friend)
         self.saved = self.bob.device, dict(self.bob.contacts)
         self.count["acts"] += self.option != NONE  # the recovery key is written down
-        for friend in self.rng.sample(self.friends, FRIENDS - 1):
-            self.say(self.bob, friend)
-            self.say(friend, self.bob)
+        for friend in self.friends:
+            if self.rng.random() < 0.75:
+                self.say(self.bob, friend)
+                self.say(friend, self.bob)
         self.count["wanted history"] = self.count["history"]
         self.count["uploads"] = 0 if self.option == NONE else self.count["history"]
         self.mail_on_its_way()
@@ -95,7 +96,8 @@ class _World:
         return self.rng.randbytes(8).hex().encode()
 
     def mail_on_its_way(self):
-        for writer in (*self.friends[::2], *self.strangers):
+        writing = [friend for friend in self.friends if self.rng.random() < 0.4]
+        for writer in (*writing, *self.strangers):
             writer.send(self.bob.name, self.text())
 
     def restore(self):

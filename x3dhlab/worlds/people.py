@@ -23,7 +23,7 @@ from x3dhlab.worlds.audited import Directory, LooksUp
 ACTS, REQUESTS = "acts of people", "more requests"
 PEOPLE, MESSAGES = 24, 5
 # Assumptions: a third of the people is attacked, one in ten compares, one in six has a new phone.
-ATTACKED, COMPARES, NEW_PHONE, NO_WITNESS = 1 / 3, 1 / 10, 1 / 6, 1 / 20
+ATTACKED, COMPARES, NEW_PHONE, NO_OBSERVER = 1 / 3, 1 / 10, 1 / 6, 1 / 20
 TEXT = b"see you at noon"
 
 
@@ -118,7 +118,7 @@ class _Contacts:
         compares = rng.randrange(MESSAGES) if rng.random() < COMPARES else None
         looks = rng.randrange(1, MESSAGES)
         alone = rng.random() < 0.5
-        down = [rng.random() < NO_WITNESS for _ in range(MESSAGES)]
+        down = [rng.random() < NO_OBSERVER for _ in range(MESSAGES)]
         lying = SwapIdentity(self.network, names, one_time=1) if attacked else None
         alice, bob = self.people(names, lying or self.network)
         if attacked:
@@ -127,7 +127,7 @@ class _Contacts:
         self.count["wanted"] += MESSAGES * (not attacked)
         self.warned = False
         for turn in range(MESSAGES):
-            self.directory.witness_up = not down[turn]
+            self.directory.observer_up = not down[turn]
             if turn == moves:
                 bob = self.new_phone(bob)
             if turn == looks and self.option == MAP:
