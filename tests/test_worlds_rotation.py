@@ -110,6 +110,18 @@ def test_the_sum_of_lag_held_bundle_delivery_and_sleep_loses_nothing():
     assert enough == 0 < without_lag < without_held
 
 
+@pytest.mark.parametrize("seeds", [100, pytest.param(1000, marks=pytest.mark.full)])
+def test_over_many_seeds_only_a_retention_below_the_sum_loses_first_messages(seeds):
+    enough = replace(BOUNDED, users=2, days=16, retention=PARTS + NEXT_WAKE)
+    too_short = replace(enough, retention=PARTS - 3 * DAY)
+    found = {}
+    for world in (enough, too_short):
+        histories = (counted.history(world, drawn(world, seed)) for seed in range(seeds))
+        found[world] = [[one.name for one in checker.check(history)] for history in histories]
+    assert not any(found[enough])
+    assert all(set(names) == {"lost_first_message"} for names in found[too_short])
+
+
 def test_with_the_mail_before_deletion_sleep_needs_no_retention():
     travel = 30 * HOUR
     asleep = replace(BOUNDED, sleeps=0.1, lag=0, held=Constant(0), link=Link(Constant(travel)))

@@ -1,8 +1,8 @@
 """Links between places: bytes that travel take time, and arrive once, twice or never.
 
-Times are whole milliseconds. A `Delay` draws many travel times at once for a counted world; a
-`Channel` draws one at a time inside a simulation. This module knows nothing of keys. What a link
-does to one message does not depend on its bytes: an attacker who chooses is in `attacks`.
+Times are whole milliseconds, and all of a world's are drawn before it runs, so that a counted world
+and one with real parties meet the same ones. This module knows nothing of keys. What a link does to
+one message does not depend on its bytes: an attacker who chooses is in `attacks`.
 """
 
 from collections.abc import Callable
@@ -66,29 +66,23 @@ def _whole(times):
 class Link:
     """A delay for each copy, the share that is lost, and the share that arrives twice.
 
-    Copies overtake each other as their delays say; `in_order` holds each back until those before
-    it have arrived.
+    Copies overtake each other as their delays say.
     """
 
     delay: Delay = Constant(0)
     drop: float = 0.0
     duplicate: float = 0.0
-    in_order: bool = False
 
     def draw(self, rng: np.random.Generator, sent: np.ndarray) -> np.ndarray:
-        """When the copies of each message arrive, of the shape (messages, 2); `NEVER` for none.
+        """When the copies of messages `sent` at these times arrive; `NEVER` for none.
 
-        `sent` has the sending times, in the order of sending.
+        The shape is (messages, 2).
         """
         count = len(sent)
         arrives = sent[:, None] + self.delay.draw(rng, 2 * count).reshape(count, 2)
         fate = rng.random((count, 2))
         arrives[:, 1] = np.where(fate[:, 1] < self.duplicate, arrives[:, 1], NEVER)
         arrives[fate[:, 0] < self.drop] = NEVER
-        if self.in_order:
-            held = np.maximum.accumulate(np.where(arrives[:, 0] == NEVER, 0, arrives[:, 0]))
-            arrives[:, 0] = np.where(arrives[:, 0] == NEVER, NEVER, held)
-            arrives[:, 1] = np.maximum(arrives[:, 0], arrives[:, 1])  # a second copy is second
         return arrives
 
 
@@ -98,21 +92,3 @@ def at(env: simpy.Environment, time: int, rank: int, action: Callable[[], object
     event._ok, event._value = True, None  # as `simpy.Timeout` marks itself: it has succeeded
     event.callbacks.append(lambda _: action())
     env.schedule(event, priority=rank, delay=time - env.now)
-
-
-class Channel:
-    """A link inside a simulation: `send(data)` has `deliver(data)` called 0, 1 or 2 times later."""
-
-    def __init__(self, env, link: Link, rng: np.random.Generator, deliver: Callable):
-        self.env, self.link, self.rng, self.deliver = env, link, rng, deliver
-        self._last = 0
-
-    def send(self, data, *, rank: int = 1) -> None:
-        """Put it on its way, now."""
-        first, second = self.link.draw(self.rng, np.array([self.env.now], dtype=np.int64))[0]
-        if self.link.in_order and first != NEVER:
-            self._last = first = max(self._last, first)
-            second = max(first, second)
-        for time in (first, second):
-            if time != NEVER:
-                at(self.env, int(time), rank, lambda: self.deliver(data))
