@@ -39,6 +39,25 @@ _letters = sql.Table(
     sqlite_autoincrement=True,
 )
 
+# Statements of every message, built once: building one takes longer than running it.
+_to = _letters.c.recipient == sql.bindparam("to")
+_same = sql.select(_letters.c.sequence).where(
+    _to,
+    _letters.c.sender == sql.bindparam("by"),
+    _letters.c.message_id == sql.bindparam("number"),
+)
+_held = sql.select(sql.func.count()).where(_to)
+_keep = _letters.insert()
+_oldest = (
+    sql.select(_letters.c.sequence, _letters.c.sender, _letters.c.message_id, _letters.c.envelope)
+    .where(_to, _letters.c.sequence > sql.bindparam("after"))
+    .order_by(_letters.c.sequence)
+    .limit(sql.bindparam("most", type_=sql.Integer))
+)
+_done = _letters.delete().where(
+    _to, _letters.c.sequence.in_(sql.bindparam("sequences", expanding=True))
+)
+
 
 class Letter(NamedTuple):
     """One waiting message. Later ones of the same mailbox have higher sequence numbers."""
@@ -79,36 +98,30 @@ class Mailbox:
                 return there, False
             _check_room(connection, recipient)
             added = connection.execute(
-                _letters.insert().values(
-                    recipient=recipient,
-                    sender=sender,
-                    message_id=message_id,
-                    envelope=envelope,
-                    at=now,
-                )
+                _keep,
+                {
+                    "recipient": recipient,
+                    "sender": sender,
+                    "message_id": message_id,
+                    "envelope": envelope,
+                    "at": now,
+                },
             )
             return added.inserted_primary_key[0], True
 
     def pending(self, name: str, after: int = 0, *, limit: int = PAGE) -> list[Letter]:
         """The oldest waiting messages with a sequence number above `after`, in order."""
         check_name(name)
-        waiting = (
-            sql.select(
-                _letters.c.sequence, _letters.c.sender, _letters.c.message_id, _letters.c.envelope
-            )
-            .where(_letters.c.recipient == name, _letters.c.sequence > after)
-            .order_by(_letters.c.sequence)
-            .limit(limit)
-        )
+        wanted = {"to": name, "after": after, "most": limit}
         with self.database.transaction() as connection:
-            return [Letter(*row) for row in connection.execute(waiting)]
+            return [Letter(*row) for row in connection.execute(_oldest, wanted)]
 
     def acknowledge(self, name: str, sequences) -> int:
         """Delete messages of this mailbox; how many there were. Others are left alone."""
         check_name(name)
-        mine = (_letters.c.recipient == name) & _letters.c.sequence.in_(list(sequences))
+        mine = {"to": name, "sequences": list(sequences)}
         with self.database.transaction() as connection:
-            return connection.execute(_letters.delete().where(mine)).rowcount
+            return connection.execute(_done, mine).rowcount
 
     def waiting(self, names) -> set[str]:
         """Those of the names for which something waits."""
@@ -127,18 +140,12 @@ class Mailbox:
 
 
 def _find(connection, recipient, sender, message_id):
-    same = (
-        (_letters.c.recipient == recipient)
-        & (_letters.c.sender == sender)
-        & (_letters.c.message_id == message_id)
-    )
-    return connection.execute(sql.select(_letters.c.sequence).where(same)).scalar()
+    same = {"to": recipient, "by": sender, "number": message_id}
+    return connection.execute(_same, same).scalar()
 
 
 def _check_room(connection, recipient):
-    waiting = connection.execute(
-        sql.select(sql.func.count()).where(_letters.c.recipient == recipient)
-    ).scalar_one()
+    waiting = connection.execute(_held, {"to": recipient}).scalar_one()
     if waiting >= MAILBOX_LIMIT:
         raise RateLimited(
             f"the mailbox is full: {MAILBOX_LIMIT} messages wait for their owner",
