@@ -192,6 +192,17 @@ def of_an_experiment(text):
     return [line.split(": ")[0].strip(" ✓✗·") for line in text.split("\n")[1:]]
 
 
+def choose_a_store(widget):
+    widget.get_by_label("Who gives").select_option("every region by itself")
+    widget.locator('[aria-disabled="true"]').wait_for()
+
+
+def run_a_design(widget):
+    widget.get_by_label("Before you run").select_option("rotation")
+    widget.locator('[aria-disabled="false"]').click()
+    widget.locator(".d-whole").wait_for()
+
+
 def of_the_inspector(text):
     # Fields inside the payload stand further right; they are shown when it is expanded.
     return re.findall(
@@ -227,6 +238,10 @@ def of_the_console(text):
     before, mark, after = re.split(r"^([✓✗·]) ", text, maxsplit=1, flags=re.M)
     labels = [line.strip() for line in before.split("\n")[1:-1] if "It begins" not in line]
     return [*labels, after.split("\n")[0], *re.findall("“[^”]+”", after)]
+
+
+def of_the_board(text):
+    return [*re.findall(r"^  (store|rotation): (.+)$", text, flags=re.M)[0], "confidentiality"]
 
 
 def of_the_workbench(text):
@@ -279,6 +294,12 @@ CASES = {
         ".x3dh-console",
         {"stopped": tell_another_lie, "later": read_later},
         of_the_console,
+    ),
+    "decisions": Case(
+        widgets.DecisionBoard,
+        ".x3dh-decisions",
+        {"chosen": choose_a_store, "run": run_a_design},
+        of_the_board,
     ),
     "experiment": Case(
         widgets.Experiment, ".x3dh-experiment", {"undamaged": undamaged}, of_an_experiment

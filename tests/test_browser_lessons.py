@@ -10,7 +10,7 @@ import axe
 import browser
 import nbformat
 import pytest
-from test_accessibility import click, look, reveal, steal_a_state
+from test_accessibility import click, look, reveal, run_a_design, steal_a_state
 
 from x3dhlab import course
 
@@ -139,6 +139,7 @@ ACTS = {
     "x3dh-lineage": click("Leak it"),
     "x3dh-safety": click("Scan Bob's code"),
     "x3dh-console": tell_a_lie,
+    "x3dh-decisions": run_a_design,
 }
 
 

@@ -96,6 +96,7 @@ ACTS = {
     "kdf": (leave_a_block_out, SILENT),
     "safety": (press("Scan Bob's code"), SILENT),
     "console": (tell_a_lie, SILENT),
+    "decisions": (lambda w: w.get_by_label("Who gives").select_option(index=1), SILENT),
     "experiment": (lambda widget: widget.get_by_label("Flip one bit").uncheck(), SILENT),
     "predict": (predict, SILENT),
     "quiz": (choose, SILENT),

@@ -10,6 +10,7 @@ const NUMBERS = [
 function render({ model, el }) {
   const root = rootOf(el, "decisions", `Decision board: ${model.get("title")}`);
   const live = h("div", { class: "q-status", role: "status" });
+  const note = h("div", { class: "q-status", role: "status" });
   const told = h("p", { class: "e-verdict", role: "status" });
   const outcome = h("div", { class: "d-outcome" });
   const board = controlsOf(model, live);
@@ -23,7 +24,7 @@ function render({ model, el }) {
 
   function run() {
     if (open()) {
-      live.textContent = "First say which row keeps least. “I don't know” is an answer too.";
+      note.textContent = "First say which row keeps least. “I don't know” is an answer too.";
       return;
     }
     live.textContent = "Running …";
@@ -115,6 +116,7 @@ function render({ model, el }) {
   function drawValues() {
     board.draw();
     setDisabled(button, open());
+    if (!open()) note.textContent = "";
   }
 
   const number = root.dataset.number;
@@ -124,7 +126,7 @@ function render({ model, el }) {
   root.append(
     h("div", { class: "q-kind" }, "Decide"),
     h("fieldset", { class: "d-choices" }, h("legend", {}, model.get("title")), ...controls),
-    h("div", { class: "q-actions" }, button, live),
+    h("div", { class: "q-actions" }, button, note, live),
     told,
     outcome,
   );
