@@ -295,7 +295,9 @@ def test_a_reset_that_clears_all_lets_a_payment_come_again_and_each_half_stops_i
 
 
 def test_the_experiment_with_the_reset_runs_both():
-    experiment = scenes.your_reset()
+    experiment, payment = scenes.your_reset(), "an old payment comes again"
     assert experiment.outcome["verdict"] == "falls"
+    assert dict(experiment.outcome["facts"])[payment] == "Bob reads it"
     experiment.set(reset="keep all")
     assert experiment.outcome["verdict"] == "holds"
+    assert dict(experiment.outcome["facts"])[payment] == "refused: OldMessage"

@@ -1,6 +1,7 @@
 """Tasks of lesson 19: an inbox that takes each message once, and what a history must never show."""
 
 import random
+from dataclasses import replace
 
 from x3dhlab.attacks import plain_inbox
 from x3dhlab.grading.task import Case, Hints, Step, Task
@@ -154,6 +155,172 @@ _KEEP = '"texts": [*state["texts"], text]'
 _ROOM = "Lesson 19, “A record with room for a few”"
 _SEEN = "Lesson 19, “What a copy is told”"
 
+_WRONG = generic.variants(
+    ONCE,
+    (
+        "a copy is not acknowledged",
+        "A copy gets no answer. The relay does not know that it may forget it, and "
+        "delivers it for ever.",
+        "Give a copy the same effect as the first delivery: acknowledge.",
+        (_COPY, _COPY.replace("[state, done]", "[state, []]")),
+        (_MARK, _MARK.replace("[state, done]", "[state, []]")),
+    ),
+    (
+        "a copy is reported as an error",
+        "A copy is reported. Copies are normal: the alarms of every lost acknowledgement "
+        "hide the real ones.",
+        "Acknowledge a copy, and say nothing else.",
+        (_COPY, _COPY.replace("done]", '[*done, ["report", "used_key"]]]')),
+    ),
+    (
+        "no record of bytes",
+        "Only the mark is compared. A copy with a one-time key cannot be opened any more, "
+        "and counts as a used key.",
+        "Compare spk, key and ephemeral with the entries before you look for keys.",
+        (_COPY, ""),
+    ),
+    (
+        "no record of marks",
+        "Only bytes are compared. EK_A spelt in another way is read a second time.",
+        "After it opened, look for its mark among the entries as well.",
+        (_MARK, ""),
+    ),
+    (
+        "no record at all",
+        "Nothing is compared. A message without one-time key is read as often as it comes.",
+        "Remember each accepted message, and look there first.",
+        (_COPY, ""),
+        (_MARK, ""),
+        (_USED, ""),
+    ),
+    (
+        "the oldest entry deleted",
+        "A full record loses its oldest entry. That message can then be read again.",
+        "Refuse new messages while the record is full; only `retire` deletes entries.",
+        (_FULL, ""),
+        (
+            '"accepted": [*accepted, entry]',
+            '"accepted": [*accepted, entry][-state["room"]:]',
+        ),
+    ),
+    (
+        "a record without limit",
+        "The record grows past its room. Strangers can fill the phone.",
+        'When `accepted` has `room` entries, return [state, [["report", "record_full"]]].',
+        (_FULL, ""),
+    ),
+    (
+        "a full record acknowledges",
+        "A message for which there is no room is acknowledged. The relay forgets it: lost.",
+        "Do not acknowledge what may be accepted later.",
+        (_FULL, _FULL.replace("[[", "[*done, [")),
+    ),
+    (
+        "one entry too many",
+        "The record holds one entry more than its room.",
+        "Compare with >=: at `room` entries it is full.",
+        ('>= state["room"]', '> state["room"]'),
+    ),
+    (
+        "entries outlive their prekey",
+        "Retiring a signed prekey keeps its entries. The record is full for ever.",
+        "With the private half, delete the entries of its messages.",
+        ('entry["spk"] != spk]', "entry]"),
+    ),
+    (
+        "all entries deleted with one prekey",
+        "Retiring one signed prekey empties the record. Messages for the other one can be "
+        "read again.",
+        "Delete only the entries with this spk.",
+        ('[entry for entry in accepted if entry["spk"] != spk]', "[]"),
+    ),
+    (
+        "a retired private half kept",
+        "The private half of the retired prekey stays, and old messages can be read again.",
+        "Leave its number out of signed_prekeys.",
+        ("signed.items() if number != spk}", "signed.items()}"),
+    ),
+    (
+        "remembered before it opened",
+        "A forgery burns the one-time key: the state changes before the text opened.",
+        "Build the new state only after `opened` came back.",
+        (
+            _FAILS,
+            "    except DecryptionFailed:\n"
+            "        left = {n: private for n, private in one_time.items() if n != key}\n"
+            '        state = state | {"one_time_prekeys": left}\n'
+            '        return [state, [*done, ["report", "does_not_open"]]]\n',
+        ),
+    ),
+    (
+        "an error that stops the queue",
+        "A message that does not open raises. It stands first in the mailbox and stops all "
+        "that follow, at every start.",
+        "Catch DecryptionFailed and report it; acknowledge the message.",
+        (_TRY + _FAILS, "    mark, text = opened(signed[spk], one_time.get(key), event)\n"),
+    ),
+    (
+        "a refusal is not acknowledged",
+        "What does not open today does not open tomorrow. Without acknowledgement it comes "
+        "for ever.",
+        "Acknowledge it, and report the reason.",
+        ("[*done, [", "[["),
+    ),
+    (
+        "a used key taken for an unknown one",
+        "A key that was used is reported as unknown. The first means that it was given "
+        "out twice, the second that it was lost.",
+        "If an entry has this key, report used_key.",
+        (_USED, ""),
+    ),
+    (
+        "the text is not saved",
+        "The text is in no state. After the next start nobody can read it, and its key is gone.",
+        "Add the text to `texts` in the same new state.",
+        (_KEEP, '"texts": state["texts"]'),
+    ),
+    (
+        "the one-time key kept",
+        "The one-time key is still in the state after its use. When the record forgets "
+        "the message, the key opens again.",
+        "Leave its number out of one_time_prekeys.",
+        (_LEFT, "    left = one_time\n"),
+    ),
+    (
+        "key 0 taken for none",
+        "Key 0 counts as no key, because 0 is false in Python.",
+        "Ask `key is not None`.",
+        ("if key is not None and any", "if key and any"),
+        (_UNKNOWN, _UNKNOWN.replace("key is not None and", "key and")),
+        ("one_time.get(key), event", "one_time.get(key or None), event"),
+        ("if number != key}", "if not key or number != key}"),
+    ),
+    (
+        "an argument changed in place",
+        "The state that was given is changed. If saving fails, the text is lost.",
+        "Make new lists and dictionaries: [*old, new] and old | {...}.",
+        (
+            '"accepted": [*accepted, entry]}\n',
+            '"accepted": accepted}\n    accepted.append(entry)\n',
+        ),
+    ),
+)
+
+_SECTIONS = {
+    "a copy is not acknowledged": _SEEN,
+    "a copy is reported as an error": _SEEN,
+    "no record of bytes": _SEEN,
+    "an error that stops the queue": _SEEN,
+    "a refusal is not acknowledged": _SEEN,
+    "a used key taken for an unknown one": _SEEN,
+    "a full record acknowledges": _SEEN,
+    "the oldest entry deleted": _ROOM,
+    "a record without limit": _ROOM,
+    "one entry too many": _ROOM,
+    "entries outlive their prekey": _ROOM,
+    "all entries deleted with one prekey": _ROOM,
+}
+
 _PROCESS_ONCE = Task(
     id="inbox.process_once",
     lesson="19",
@@ -194,157 +361,7 @@ _PROCESS_ONCE = Task(
     mistakes=(
         generic.nothing_returned("process_once", ONCE),
         generic.hex_for_bytes("process_once", ONCE),
-        *generic.variants(
-            ONCE,
-            (
-                "a copy is not acknowledged",
-                "A copy gets no answer. The relay does not know that it may forget it, and "
-                "delivers it for ever.",
-                "Give a copy the same effect as the first delivery: acknowledge.",
-                (_COPY, _COPY.replace("[state, done]", "[state, []]")),
-                (_MARK, _MARK.replace("[state, done]", "[state, []]")),
-            ),
-            (
-                "a copy is reported as an error",
-                "A copy is reported. Copies are normal: the alarms of every lost acknowledgement "
-                "hide the real ones.",
-                "Acknowledge a copy, and say nothing else.",
-                (_COPY, _COPY.replace("done]", '[*done, ["report", "used_key"]]]')),
-            ),
-            (
-                "no record of bytes",
-                "Only the mark is compared. A copy with a one-time key cannot be opened any more, "
-                "and counts as a used key.",
-                "Compare spk, key and ephemeral with the entries before you look for keys.",
-                (_COPY, ""),
-            ),
-            (
-                "no record of marks",
-                "Only bytes are compared. EK_A spelt in another way is read a second time.",
-                "After it opened, look for its mark among the entries as well.",
-                (_MARK, ""),
-            ),
-            (
-                "no record at all",
-                "Nothing is compared. A message without one-time key is read as often as it comes.",
-                "Remember each accepted message, and look there first.",
-                (_COPY, ""),
-                (_MARK, ""),
-                (_USED, ""),
-            ),
-            (
-                "the oldest entry deleted",
-                "A full record loses its oldest entry. That message can then be read again.",
-                "Refuse new messages while the record is full; only `retire` deletes entries.",
-                (_FULL, ""),
-                (
-                    '"accepted": [*accepted, entry]',
-                    '"accepted": [*accepted, entry][-state["room"]:]',
-                ),
-            ),
-            (
-                "a record without limit",
-                "The record grows past its room. Strangers can fill the phone.",
-                'When `accepted` has `room` entries, return [state, [["report", "record_full"]]].',
-                (_FULL, ""),
-            ),
-            (
-                "a full record acknowledges",
-                "A message for which there is no room is acknowledged. The relay forgets it: lost.",
-                "Do not acknowledge what may be accepted later.",
-                (_FULL, _FULL.replace("[[", "[*done, [")),
-            ),
-            (
-                "one entry too many",
-                "The record holds one entry more than its room.",
-                "Compare with >=: at `room` entries it is full.",
-                ('>= state["room"]', '> state["room"]'),
-            ),
-            (
-                "entries outlive their prekey",
-                "Retiring a signed prekey keeps its entries. The record is full for ever.",
-                "With the private half, delete the entries of its messages.",
-                ('entry["spk"] != spk]', "entry]"),
-            ),
-            (
-                "all entries deleted with one prekey",
-                "Retiring one signed prekey empties the record. Messages for the other one can be "
-                "read again.",
-                "Delete only the entries with this spk.",
-                ('[entry for entry in accepted if entry["spk"] != spk]', "[]"),
-            ),
-            (
-                "a retired private half kept",
-                "The private half of the retired prekey stays, and old messages can be read again.",
-                "Leave its number out of signed_prekeys.",
-                ("signed.items() if number != spk}", "signed.items()}"),
-            ),
-            (
-                "remembered before it opened",
-                "A forgery burns the one-time key: the state changes before the text opened.",
-                "Build the new state only after `opened` came back.",
-                (
-                    _FAILS,
-                    "    except DecryptionFailed:\n"
-                    "        left = {n: private for n, private in one_time.items() if n != key}\n"
-                    '        state = state | {"one_time_prekeys": left}\n'
-                    '        return [state, [*done, ["report", "does_not_open"]]]\n',
-                ),
-            ),
-            (
-                "an error that stops the queue",
-                "A message that does not open raises. It stands first in the mailbox and stops all "
-                "that follow, at every start.",
-                "Catch DecryptionFailed and report it; acknowledge the message.",
-                (_TRY + _FAILS, "    mark, text = opened(signed[spk], one_time.get(key), event)\n"),
-            ),
-            (
-                "a refusal is not acknowledged",
-                "What does not open today does not open tomorrow. Without acknowledgement it comes "
-                "for ever.",
-                "Acknowledge it, and report the reason.",
-                ("[*done, [", "[["),
-            ),
-            (
-                "a used key taken for an unknown one",
-                "A key that was used is reported as unknown. The first means that it was given "
-                "out twice, the second that it was lost.",
-                "If an entry has this key, report used_key.",
-                (_USED, ""),
-            ),
-            (
-                "the text is not saved",
-                "The text is in no state. After the next start nobody can read it, and its key is "
-                "gone.",
-                "Add the text to `texts` in the same new state.",
-                (_KEEP, '"texts": state["texts"]'),
-            ),
-            (
-                "the one-time key kept",
-                "The one-time key is still in the state after its use. When the record forgets "
-                "the message, the key opens again.",
-                "Leave its number out of one_time_prekeys.",
-                (_LEFT, "    left = one_time\n"),
-            ),
-            (
-                "key 0 taken for none",
-                "Key 0 counts as no key, because 0 is false in Python.",
-                "Ask `key is not None`.",
-                ("if key is not None and any", "if key and any"),
-                (_UNKNOWN, _UNKNOWN.replace("key is not None and", "key and")),
-                ("one_time.get(key), event", "one_time.get(key or None), event"),
-                ("if number != key}", "if not key or number != key}"),
-            ),
-            (
-                "an argument changed in place",
-                "The state that was given is changed. If saving fails, the text is lost.",
-                "Make new lists and dictionaries: [*old, new] and old | {...}.",
-                (
-                    '"accepted": [*accepted, entry]}\n',
-                    '"accepted": accepted}\n    accepted.append(entry)\n',
-                ),
-            ),
-        ),
+        *(replace(wrong, section=_SECTIONS.get(wrong.name, "")) for wrong in _WRONG),
     ),
 )
 
