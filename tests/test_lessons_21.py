@@ -3,6 +3,7 @@
 import pytest
 
 from x3dhlab import scenes
+from x3dhlab.scenes import incidents as scenes_incidents
 from x3dhlab.widgets import FALLS, HOLDS, NOTE
 from x3dhlab.worlds import evidence, incidents
 from x3dhlab.worlds.incidents import CAUSES, FIXES, REPAIR, SHORTCUTS
@@ -96,7 +97,7 @@ def test_a_shortcut_has_a_price():
 
 
 def test_a_desk_adds_up_what_was_asked_and_takes_nothing_twice(capsys):
-    desk = scenes.open_ticket(TICKET)
+    desk = scenes.Desk(TICKET)
     for question in ("where", "counters", "where"):
         desk.ask(question)
     assert desk.spent == 5
@@ -109,7 +110,7 @@ def test_a_desk_adds_up_what_was_asked_and_takes_nothing_twice(capsys):
 @pytest.fixture
 def desk():
     widget = scenes.incident_desk()
-    widget.set(ticket=TICKET)
+    widget.set(ticket=str(TICKET))
     return widget
 
 
@@ -124,7 +125,7 @@ def test_the_desk_shows_what_was_paid_for_and_keeps_the_bill(desk):
     assert facts(desk)["By region of the bundle · north"] == "4 of 26 lost"
     desk.set(regions=False)
     assert facts(desk) == {"minutes spent on this ticket": "5"}
-    desk.set(ticket=TICKET + 1)
+    desk.set(ticket=str(TICKET + 1))
     assert facts(desk)["minutes spent on this ticket"] == "0"
 
 
@@ -143,6 +144,48 @@ def test_the_desk_tells_a_right_repair_from_a_wrong_one_and_from_a_shortcut(desk
 @pytest.mark.parametrize("question", evidence.QUESTIONS)
 def test_every_answer_has_a_text_form(question):
     widget = scenes.incident_desk()
-    widget.set(ticket=TICKET, **{question: True})
+    widget.set(ticket=str(TICKET), **{question: True})
     shown = [name for name in facts(widget) if name.startswith(evidence.QUESTIONS[question].words)]
     assert shown and all(name in repr(widget) for name in shown)
+
+
+def in_order(history):
+    """The cause as the folded advice finds it, and the minutes that it takes, repair included."""
+    spent = []
+
+    def ask(question):
+        spent.append(evidence.QUESTIONS[question].minutes)
+        return evidence.ask(history, question)
+
+    cause = advised(ask)
+    return cause, sum(spent) + scenes_incidents.ROLL_OUT
+
+
+def advised(ask):
+    where, counters = ask("where"), ask("counters")
+    if where["service"]:
+        return "expiry by a wrong clock"
+    if where["writer"]:
+        invalid = "signature_invalid/client" in counters
+        return "signature encoding" if invalid else "exhaustion"
+    stories = ask("prekeys")
+    if min(story["behind"] for story in stories) >= 24:
+        return "stale region"
+    if all(story["kept"] == 14 * 24 for story in stories):
+        return "queue delay"
+    return "lost client state" if all(ask("restores")) else "premature deletion"
+
+
+def test_the_advice_settles_every_ticket_within_105_minutes():
+    bills = []
+    for number in range(100):
+        found = incidents.generate(number)
+        cause, minutes = in_order(incidents.run(found.rules, found.plan))
+        assert cause == found.cause, number
+        bills.append(minutes)
+    assert max(bills) == 105
+
+
+def test_each_cause_is_among_the_tickets_of_the_desk():
+    found = {incidents.generate(int(number)).cause for number in scenes_incidents.TICKETS}
+    assert found == set(CAUSES)

@@ -60,7 +60,6 @@ from x3dhlab.scenes.hybrid import (
 from x3dhlab.scenes.incidents import (
     Desk,
     incident_desk,
-    open_ticket,
     price,
     price_list,
     repairs,
@@ -182,7 +181,6 @@ __all__ = [
     "names_as_bytes",
     "needed_days",
     "one_phone",
-    "open_ticket",
     "opened_by_theft",
     "overhead",
     "place_the_keys",

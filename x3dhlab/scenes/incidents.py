@@ -4,13 +4,14 @@ import functools
 
 from x3dhlab import plots
 from x3dhlab.plots import Picture
-from x3dhlab.widgets import FALLS, HOLDS, NOTE, Check, Choose, Experiment, Number, Outcome
+from x3dhlab.widgets import FALLS, HOLDS, NOTE, Check, Choose, Experiment, Outcome
 from x3dhlab.worlds import incidents
 from x3dhlab.worlds.checker import duration
 from x3dhlab.worlds.evidence import QUESTIONS, Record, ask, rows
 from x3dhlab.worlds.incidents import CAUSES, FIXES, SHORTCUTS, Counted, Real, Rules
 
 ROLL_OUT = 60  # minutes: what it costs to try a repair
+TICKETS = tuple(str(number) for number in range(90, 110))  # each cause is among them
 _UNKNOWN, _NONE = "not yet", "none yet"
 _SHORT = (
     "go on without a one-time key",
@@ -63,11 +64,6 @@ class Desk:
         print(f"{fix}: {lost} of {tried} lost ({self.spent} minutes spent)")
 
 
-def open_ticket(number: int) -> Desk:
-    """A desk with that ticket on it."""
-    return Desk(number)
-
-
 def price_list() -> None:
     """Print every question with its cost."""
     for name, question in QUESTIONS.items():
@@ -95,6 +91,7 @@ def incident_desk() -> Experiment:
     paid: dict[int, set] = {}
 
     def run(ticket, cause, fix, **asked):
+        ticket = int(ticket)
         bought = paid.setdefault(ticket, set())
         bought.update(name for name, on in asked.items() if on)
         bought.update({fix} - {_NONE})
@@ -114,7 +111,7 @@ def incident_desk() -> Experiment:
         for name, question in QUESTIONS.items()
     ]
     controls = [
-        Number("ticket", "Ticket", 1, 999, 1),
+        Choose("ticket", "Ticket", TICKETS, TICKETS[0]),
         *questions,
         Choose("cause", "Your diagnosis", (_UNKNOWN, *CAUSES), _UNKNOWN),
         Choose("fix", f"Your repair ({ROLL_OUT} min)", (_NONE, *FIXES), _NONE),

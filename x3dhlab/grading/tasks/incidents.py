@@ -263,8 +263,7 @@ def classify_cases(seed: int) -> list[Case]:
         ("stale region", _slow, "messages that took long were read"),
     ]
     return cases + [
-        Case((_evidence(rng, cause, wanted),), about)
-        for cause, wanted, about in harder
+        Case((_evidence(rng, cause, wanted),), about) for cause, wanted, about in harder
     ]
 
 
@@ -321,7 +320,8 @@ _CLASSIFY = Task(
         'region", "expiry by a wrong clock", "queue delay", "signature encoding" or "lost client '
         'state". Times are whole hours. In prekeys and restores, each message that a phone '
         'refused has one entry: {"behind": how long its signed prekey had been replaced when '
-        'the bundle went out, "kept": how long the private half stayed after that}, and the age '
+        'the bundle went out, "kept": how long the private half stayed after that, None if it is '
+        "there still}, and the age "
         "of the backup its phone came from, None without one. A phone that saves at every change "
         "has a backup of age 0. A copy of a region is up to date within an hour, and private "
         "halves are to be kept for 14 days. One cause holds for all lost messages of a ticket."
