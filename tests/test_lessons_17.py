@@ -1,5 +1,6 @@
 """What lesson 17 claims: races for a one-time key, in every order, and what a service knows."""
 
+import threading
 from collections import Counter
 
 import pytest
@@ -19,7 +20,7 @@ from x3dhlab.service.running import running
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.widgets import FALLS, HOLDS
 from x3dhlab.wire import PreKeyBundle
-from x3dhlab.worlds import isolation, takers
+from x3dhlab.worlds import crowds, isolation, takers
 from x3dhlab.worlds.crowds import processes_on_json, processes_on_store, threads_on_json
 from x3dhlab.worlds.takers import DELETE, LOOK, in_one
 
@@ -37,6 +38,21 @@ def test_threads_that_meet_get_each_key_as_often_as_there_are_threads(tmp_path):
 def test_a_lock_in_the_program_is_enough_for_its_threads(tmp_path):
     got = threads_on_json(tmp_path / "pool.db", crowd=4, each=5, lock=True)
     assert sorted(got) == list(range(20))
+
+
+def test_with_a_lock_every_request_goes_through_it(tmp_path, monkeypatch):
+    turns, real = [], threading.Lock()
+
+    class Counting:
+        def __enter__(self):
+            turns.append(real.__enter__())
+
+        def __exit__(self, *problem):
+            real.__exit__(*problem)
+
+    monkeypatch.setattr(crowds, "_Lock", Counting)
+    threads_on_json(tmp_path / "pool.db", crowd=2, each=3, lock=True, meet=False)
+    assert len(turns) == 6
 
 
 def test_a_lock_in_each_process_is_none_between_them(tmp_path):
@@ -92,6 +108,20 @@ def test_the_model_counts_as_the_recorded_server():
     assert set(record["orders"]) == set(POSTGRES)
     for name, statements in POSTGRES.items():
         assert takers.counts(takers.races("postgresql", statements)) == record["orders"][name]
+
+
+def test_only_skip_locked_waits_for_nobody():
+    def waits(lock):
+        runs = takers.races("postgresql", [in_one(lock)])
+        return any("waits" in move for ended in runs for move in ended.moves)
+
+    assert [waits(lock) for lock in ("", "FOR UPDATE", "FOR UPDATE SKIP LOCKED")] == [1, 1, 0]
+
+
+def test_what_is_not_committed_is_undone():
+    statements = ["BEGIN", LOOK + " FOR UPDATE", DELETE]
+    assert "both get key 1" in takers.objection("postgresql", statements)
+    assert "both get key 1" in takers.objection("sqlite", ["BEGIN IMMEDIATE", LOOK, DELETE])
 
 
 OTHERS = {

@@ -14,6 +14,8 @@ import threading
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
+_Lock = threading.Lock
+
 
 class JsonPool:
     """One connection to the field; `make` writes the first text."""
@@ -50,7 +52,7 @@ def threads_on_json(
     made.close()
     got: list[int] = []
     everybody = threading.Barrier(crowd)
-    turn = threading.Lock() if lock else nullcontext()
+    turn = _Lock() if lock else nullcontext()
 
     def ask():
         pool = JsonPool(path)
