@@ -35,7 +35,7 @@ VALUES = {
 
 
 def lines(op):
-    fields = {name.rstrip("?"): VALUES[name] for name in FIELDS[op]}
+    fields = {name.rstrip("?"): VALUES.get(name, SMALL) for name in FIELDS[op]}
     return st.fixed_dictionaries({"t": st.integers(0, 10**9), "op": st.just(op), **fields}).map(
         lambda one: {**one, "at": "server"}
     )
