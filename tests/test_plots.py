@@ -204,3 +204,13 @@ def test_a_table_of_promises_says_in_words_which_promise_falls():
     rows = {"a": [True, False], "b": [False, False]}
     words = plots.verdicts(rows, ["x", "y"], title="T", promises=True).alt
     assert words == "T. a: falls “x”. b: everything holds."
+
+
+def test_a_band_is_drawn_around_its_line_and_large_places_keep_their_small_values():
+    lines = {"measured": [0.004, 30.0]}
+    plain, banded = (
+        plots.curves((20, 2000), lines, title="Load", along="users", upward="", across=True, **more)
+        for more in ({}, {"bands": {"measured": ([0.001, 20.0], [0.1, 40.0])}})
+    )
+    assert plain.png != banded.png
+    assert plain.alt == "Load, over users. measured: 0.004 at 20, 30 at 2,000."
