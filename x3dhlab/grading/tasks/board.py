@@ -10,21 +10,17 @@ from x3dhlab.grading.tasks import generic
 SCORE = """
 def score(rows, weights):
     attacked = [row for row in rows if row["secrets"] > 0]
-    weakest, confidentiality = None, 100
-    if attacked:
-        least = min(attacked, key=lambda row: row["kept"] / row["secrets"])
-        weakest = least["decision"]
-        confidentiality = 100 * least["kept"] // least["secrets"]
+    least = min(attacked, key=lambda row: row["kept"] / row["secrets"], default=None)
     served, wanted, effort = 1, 1, 0
     for row in rows:
         served, wanted = served * row["served"], wanted * row["wanted"]
         cost = sum(weights.get(kind, 0) * count for kind, count in row["effort"].items())
         effort += 100 * cost // row["wanted"]
     return {
-        "confidentiality": confidentiality,
+        "confidentiality": 100 * least["kept"] // least["secrets"] if least else 100,
+        "weakest": least["decision"] if least else None,
         "availability": 100 * served // wanted,
         "effort": effort,
-        "weakest": weakest,
     }
 """
 
@@ -99,7 +95,7 @@ _SCORE = Task(
         "Which of the three numbers gets better when a strong row becomes stronger?",
         "The smallest share, the product of shares, and a sum. Multiply the whole numbers first, "
         "and divide once.",
-        'The weakest row is min(attacked, key=lambda row: row["kept"] / row["secrets"]); '
+        'The weakest row is the min of the attacked ones, by row["kept"] / row["secrets"]; '
         "availability is 100 * product of served // product of wanted.",
     ),
     reference=SCORE,
@@ -114,9 +110,9 @@ _SCORE = Task(
                 "The shares kept were averaged. An attacker does not try all rows alike.",
                 "Take the smallest share.",
                 (
-                    '        confidentiality = 100 * least["kept"] // least["secrets"]\n',
-                    '        shares = [row["kept"] / row["secrets"] for row in attacked]\n'
-                    "        confidentiality = int(100 * sum(shares) / len(shares) + 1e-9)\n",
+                    '100 * least["kept"] // least["secrets"]',
+                    'int(100 * sum(row["kept"] / row["secrets"] for row in attacked)'
+                    " / len(attacked) + 1e-9)",
                 ),
             ),
             (
@@ -133,7 +129,7 @@ _SCORE = Task(
                 "most secrets lost",
                 "The row that lost the largest number was taken. It may also have had the most.",
                 "Compare shares, kept / secrets.",
-                ('row["kept"] / row["secrets"])', 'row["kept"] - row["secrets"])'),
+                ('row["kept"] / row["secrets"],', 'row["kept"] - row["secrets"],'),
             ),
             (
                 "rounded before comparing",
@@ -152,7 +148,7 @@ _SCORE = Task(
                     '[row for row in rows if row["secrets"] > 0]',
                     "list(rows)",
                 ),
-                ('row["kept"] / row["secrets"])', 'row["kept"] / (row["secrets"] or 1))'),
+                ('row["kept"] / row["secrets"],', 'row["kept"] / (row["secrets"] or 1),'),
                 ('// least["secrets"]', '// (least["secrets"] or 1)'),
             ),
             (

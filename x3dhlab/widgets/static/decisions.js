@@ -36,15 +36,22 @@ function render({ model, el }) {
   }
   let waiting = null;
 
-  function numbers(report) {
-    return NUMBERS.map(([name, unit]) =>
-      h("td", { class: "d-number", "data-label": name }, `${report[name]}${unit}`),
+  function numbers(report, least = false) {
+    return NUMBERS.map(([name, unit], place) =>
+      h(
+        "td",
+        { class: "d-number", "data-label": name },
+        `${least && place === 0 ? "least: " : ""}${report[name]}${unit}`,
+      ),
     );
   }
 
   function head(first, last) {
     const names = [first, ...NUMBERS.map(([name]) => name), last];
-    return h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name))));
+    const heads = names.map((name, place) =>
+      h("th", { scope: "col", class: 0 < place && place < 4 ? "d-number" : null }, name),
+    );
+    return h("thead", {}, h("tr", {}, ...heads));
   }
 
   function rows(report) {
@@ -62,7 +69,7 @@ function render({ model, el }) {
             "tr",
             { class: row.confidentiality === least ? "d-least" : null },
             h("th", { scope: "row" }, row.name),
-            ...numbers(row),
+            ...numbers(row, row.confidentiality === least),
             h("td", {}, ...row.seen.map((line) => h("div", {}, line))),
           ),
         ),
