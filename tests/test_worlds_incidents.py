@@ -44,7 +44,7 @@ def counters_of(cause, number=3):
 
 @EACH
 def test_real_parties_and_numbers_write_the_same_history(cause):
-    found = incidents.generate(5, cause)
+    found = incidents.generate(2, cause)
     real = played(found, keys=Real)
     assert dumps(real) == dumps(played(found))
     assert incidents.lost(real)
@@ -54,6 +54,11 @@ def test_real_parties_and_numbers_agree_also_after_several_faults_at_once():
     changes = {name: value for change in CAUSES.values() for name, value in change.items()}
     rules, plan = replace(Rules(), **changes), incidents.generate(9).plan
     assert dumps(incidents.run(rules, plan, Real)) == dumps(incidents.run(rules, plan))
+
+
+def test_after_a_restore_another_key_of_the_same_number_does_not_open():
+    history = played(incidents.generate(2, "lost client state"), keys=Real)
+    assert "DecryptionFailed" in {one.get("error") for one in history}
 
 
 def test_the_agreement_would_break_with_another_rule():
