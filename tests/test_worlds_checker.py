@@ -138,6 +138,35 @@ def test_a_lost_first_message_is_found_by_its_sentence(messages, later, spk):
     assert found == {m for m in FIRST_SENDS if loses(history, m)}
 
 
+def lost_in(*, first=True, user="bob", spk=1, key=None):
+    """Deleted, sent, delivered, refused: one message to bob that names signed prekey 1, key 7."""
+    send = {"message": "m1", "sender": "alice", "recipient": "bob", "spk": 1, "key": 7}
+    return [
+        line(0, "forget", "bob", user=user, spk=spk, key=key),
+        line(1, "send", "alice", first=first, **send),
+        line(2, "publish", "server", user="bob", spk=2, keys=[8]),
+        line(3, "deliver", "bob", message="m1"),
+        line(4, "refuse", "bob", message="m1", reason="UsedPreKey"),
+    ]
+
+
+@pytest.mark.parametrize("prekey", [{"spk": 1}, {"spk": None, "key": 7}, {"spk": 1, "key": 7}])
+def test_the_four_lines_of_a_lost_first_message_come_in_the_order_of_the_history(prekey):
+    history = lost_in(**prekey)
+    (found,) = check(history)
+    assert list(found.timeline) == [history[0], *history[1:2], *history[3:]]
+
+
+@pytest.mark.parametrize("other", [{"first": False}, {"user": "alice"}, {"spk": 2}, {"key": 8}])
+def test_other_deletions_and_later_messages_are_no_cause(other):
+    assert check(lost_in(**{"spk": None, **other} if "key" in other else other)) == []
+
+
+def test_each_change_of_the_one_session_is_told():
+    rows = [line(0, "session", "bob", user="bob", peer="alice", session=n) for n in (1, 2, 2, 1)]
+    assert [found.timeline for found in check(rows)] == [(rows[0], rows[1]), (rows[2], rows[3])]
+
+
 def test_a_session_in_the_place_of_another_one_is_overwritten():
     def stored(number, user="bob"):
         return line(0, "session", user, user=user, peer="alice", session=number)
