@@ -78,7 +78,7 @@ def script(
     values = {
         "requests": _requests(draw["requests"], requests, names, duration),
         "lag": LAG if "lag" in faults else 0,
-        "keys": requests,
+        "keys": min(requests, 3 * requests // users + 20),
     }
     if "partition" in faults:
         values["cuts"] = _cuts(draw["partition"], duration, outage)
