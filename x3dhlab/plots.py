@@ -569,11 +569,11 @@ def panels(measures: Mapping[str, Mapping[str, Sequence[float]]], *, title: str)
         facecolor=CARD,
         layout="constrained",
     )
-    grid = figure.subplots((len(measures) + 1) // 2, 2, squeeze=False).flat
+    grid = list(figure.subplots((len(measures) + 1) // 2, 2, squeeze=False).flat)
     for axes, (measure, values) in zip(grid, measures.items(), strict=False):
         _panel(axes, names, values)
         axes.set_title(measure, color=INK, fontsize=9, loc="left")
-    for axes in list(grid)[len(measures) :]:
+    for axes in grid[len(measures) :]:
         axes.axis("off")
     figure.suptitle(title, color=INK, fontsize=11, weight="bold", x=0.01, ha="left")
     words = ". ".join(
