@@ -110,34 +110,31 @@ class _Contacts:
         self.count, self.secrets = Counter(), 0
 
     def pair(self, number):
-        """Five messages from Alice to Bob; everything is drawn before the option is looked at."""
-        rng, names = self.rng, (f"Alice {number}", f"Bob {number}")
-        fate = rng.random()
-        attacked = fate < ATTACKED
-        moves = rng.randrange(1, MESSAGES) if fate > 1 - NEW_PHONE else None
-        compares = rng.randrange(MESSAGES) if rng.random() < COMPARES else None
-        looks = rng.randrange(1, MESSAGES)
-        alone = rng.random() < 0.5
-        down = [rng.random() < NO_OBSERVER for _ in range(MESSAGES)]
-        lying = SwapIdentity(self.network, names, one_time=1) if attacked else None
+        """Five messages from Alice to Bob. The fate is drawn before the option is looked at."""
+        fate, names = _fate(self.rng), (f"Alice {number}", f"Bob {number}")
+        lying = SwapIdentity(self.network, names, one_time=1) if fate["attacked"] else None
         alice, bob = self.people(names, lying or self.network)
-        if attacked:
-            self.lie(lying, names, alone)
-        self.secrets += MESSAGES * attacked
-        self.count["wanted"] += MESSAGES * (not attacked)
+        if lying:
+            self.lie(lying, names, fate["alone"])
+        self.secrets += MESSAGES * fate["attacked"]
+        self.count["wanted"] += MESSAGES * (not fate["attacked"])
+        self.talk(alice, bob, fate)
+        self.count["read"] += len(lying.read) if lying else 0
+
+    def talk(self, alice, bob, fate):
+        """The messages in turn, with what happens to the pair meanwhile."""
         self.warned = False
         for turn in range(MESSAGES):
-            self.directory.observer_up = not down[turn]
-            if turn == moves:
+            self.directory.observer_up = not fate["down"][turn]
+            if turn == fate["moves"]:
                 bob = self.new_phone(bob)
-            if turn == looks and self.option == MAP:
+            if turn == fate["looks"] and self.option == MAP:
                 self.owner_looks(bob)
-            if turn == compares and self.option == PINS:
+            if turn == fate["compares"] and self.option == PINS:
                 self.count["acts"] += 1
-                if attacked:
-                    break  # the numbers differ: nothing is written any more
-            self.write(alice, bob, attacked)
-        self.count["read"] += len(lying.read) if lying else 0
+                if fate["attacked"]:
+                    return  # the numbers differ: nothing is written any more
+            self.write(alice, bob, fate["attacked"])
 
     def people(self, names, network):
         kind = LooksUp if self.option == MAP else Party
@@ -186,6 +183,19 @@ class _Contacts:
         self.warned = True
         if not attacked and self.option == PINS:
             alice.accept_change(bob.name, bob.identity.public)
+
+
+def _fate(rng):
+    """What happens to one pair, and at which message; None for what does not happen."""
+    luck = rng.random()
+    return {
+        "attacked": luck < ATTACKED,
+        "moves": rng.randrange(1, MESSAGES) if luck > 1 - NEW_PHONE else None,
+        "compares": rng.randrange(MESSAGES) if rng.random() < COMPARES else None,
+        "looks": rng.randrange(1, MESSAGES),
+        "alone": rng.random() < 0.5,
+        "down": [rng.random() < NO_OBSERVER for _ in range(MESSAGES)],
+    }
 
 
 # Which devices belong to a person?
