@@ -219,6 +219,29 @@ _METRICS = Task(
             "The reasons count refusals: copies of messages that were read are among them.",
             "Go through the lost messages, and count the reason of each.",
         ),
+        Mistake(
+            "each refusal a loss",
+            METRICS.replace(
+                _LOST_ONES, '    lost = [x["message"] for x in history if x["op"] == "refuse"]\n'
+            ).replace("row[0] += number in lost", "row[0] += lost.count(number)"),
+            "Every line of a refusal counts as a loss. A message can be refused twice, and a "
+            "second copy is refused after its message was read.",
+            "Count numbers of messages, each once, and only those without an accept line.",
+        ),
+        *generic.variants(
+            METRICS,
+            (
+                "an earlier acceptance forgotten",
+                "A message that was read counts as lost, because its second copy was refused "
+                "after that. An accept line takes back only the refusals before it.",
+                "First collect all accept lines. Then look at the refusals.",
+                (
+                    "            accepted.add(number)\n",
+                    "            accepted.add(number)\n            reasons.pop(number, None)\n",
+                ),
+                (_LOST_ONES, "    lost = list(reasons)\n"),
+            ),
+        ),
     ),
 )
 
@@ -254,17 +277,21 @@ def classify_cases(seed: int) -> list[Case]:
         "exhaustion",
         "lost client state",
     ]
-    cases = [Case((_evidence(rng, cause),), "one ticket of each cause") for cause in easy]
+    cases = [Case((_evidence(rng, cause),), f"a ticket of {cause}") for cause in easy]
+    backups = _evidence(rng, "lost client state", _hasty_too)
+    cases.append(Case((backups,), "halves that were not kept, on phones that were put back"))
     harder = [
+        ("lost client state", _one_time_too, "a one-time private half is missing as well"),
         ("queue delay", _restored, "a phone was put back as well"),
         ("stale region", _guilty_version, "the new version loses more"),
         ("queue delay", _guilty_region, "one region loses most"),
         ("premature deletion", _dry, "pools run dry as well"),
         ("stale region", _slow, "messages that took long were read"),
     ]
-    return cases + [
-        Case((_evidence(rng, cause, wanted),), about) for cause, wanted, about in harder
-    ]
+    cases += [Case((_evidence(rng, cause, wanted),), about) for cause, wanted, about in harder]
+    sound = _evidence(rng, "premature deletion")
+    sound["restores"] = [0] * len(sound["restores"])
+    return [*cases, Case((sound,), "all phones were put back, and none lost a key by that")]
 
 
 def _evidence(rng, cause, wanted=lambda evidence: True):
@@ -274,6 +301,19 @@ def _evidence(rng, cause, wanted=lambda evidence: True):
         evidence = everything(incidents.run(found.rules, found.plan))
         if wanted(evidence):
             return evidence
+
+
+def _hasty_too(evidence):
+    """Without the restores, this looks like a phone that deletes too soon."""
+    stories = evidence["prekeys"]
+    kept = [story["kept"] for story in stories]
+    return None not in kept and min(kept) < 24 and not min(story["behind"] for story in stories)
+
+
+def _one_time_too(evidence):
+    stories = evidence["prekeys"]
+    kept = [story["kept"] for story in stories]
+    return None in kept and 0 in kept and not min(story["behind"] for story in stories)
 
 
 def _restored(evidence):
@@ -305,8 +345,25 @@ _KEPT = (
     '    if min(story["kept"] for story in evidence["prekeys"]) < 24:\n'
     '        return "premature deletion"\n'
 )
+_ANY_SHORT = 'any((story["kept"] or 0) < 24 for story in evidence["prekeys"])'
 _STALE = _BEHIND + '        return "stale region"\n'
 _FIRST = '    if where["service"]:\n'
+
+
+def explain_cause(case: Case, got) -> str:
+    """The answers that settle this ticket: who refused, and the story of the keys."""
+    evidence = case.arguments[0]
+    if type(got) is not str or got not in incidents.CAUSES:
+        return "that is none of the seven names"
+    place = next(place for place, count in evidence["where"].items() if count)
+    if place != "phone":
+        return f"refused by the {place}, with the counters {', '.join(evidence['counters'])}"
+    behind, kept = (
+        ", ".join(str(story[name]) for story in evidence["prekeys"]) for name in ("behind", "kept")
+    )
+    ages = ", ".join(map(str, evidence["restores"]))
+    return f"refused by phones; hours behind: {behind}; kept: {kept}; ages of backups: {ages}"
+
 
 _CLASSIFY = Task(
     id="incident.classify",
@@ -338,6 +395,7 @@ _CLASSIFY = Task(
     ),
     reference=CLASSIFY,
     cases=classify_cases,
+    explain=explain_cause,
     mistakes=(
         generic.nothing_returned("classify", CLASSIFY),
         generic.changed_argument("classify", CLASSIFY, "arguments[0].pop('where')"),
@@ -370,6 +428,25 @@ _CLASSIFY = Task(
                 "an early deletion.",
                 'If every backup has an age above 0, it is "lost client state".',
                 (_PHONE, ""),
+            ),
+            (
+                "kept judged before restores",
+                "`kept` is judged before the restores. A restore takes private halves too, so a "
+                "half that was not kept has two possible causes.",
+                "Look at restores first: if every backup has an age above 0, the phones lost it.",
+                (_PHONE, ""),
+                ('min(story["kept"] for story in evidence["prekeys"]) < 24', _ANY_SHORT),
+                ('    return "queue delay"\n', _PHONE + '    return "queue delay"\n'),
+            ),
+            (
+                "every restore loses keys",
+                "A phone that was put back is taken for the cause. A backup of age 0 loses "
+                "nothing, and it is not None.",
+                "Ask whether each age is above 0: `if age`, and not `if age is not None`.",
+                (
+                    'all(evidence["restores"])',
+                    'all(age is not None for age in evidence["restores"])',
+                ),
             ),
             (
                 "any restore is the cause",
