@@ -308,9 +308,17 @@ def test_a_heading_has_its_own_pictures():
 
 
 def test_the_command_under_a_picture_shows_this_picture(cue, tmp_path):
-    *_, number, rest = guide.shown_by(cue).split(" ", 3)
-    path = present.present(number, rest.strip('"'), tmp_path / "deck.html")
+    place = guide.shown_by(cue).split()[-1]
+    path = present.present(place, out=tmp_path / "deck.html")
     assert cue.picture.uri in path.read_text(encoding="utf-8")
+
+
+def test_a_part_shows_no_picture_of_another_part_of_the_same_name(tmp_path):
+    decks = [
+        present.present(place, out=tmp_path / "deck.html").read_text(encoding="utf-8")
+        for place in ("90min/5", "two-days/14")
+    ]
+    assert "Four small lies" in decks[1] and "Four small lies" not in decks[0]
 
 
 def test_a_claim_is_the_first_sentence_without_the_id():

@@ -182,9 +182,11 @@ def guide(
 
 @app.command()
 def present(
-    number: Annotated[str, typer.Argument(metavar="NN", show_default=False)],
+    number: Annotated[
+        str, typer.Argument(metavar="NN", help="A lesson, or a part: 90min/4.", show_default=False)
+    ],
     section: Annotated[
-        str, typer.Argument(help="A heading, or a part of a path.", show_default=False)
+        str, typer.Argument(help="A heading of the lesson.", show_default=False)
     ] = "",
     out: Annotated[
         Path | None,

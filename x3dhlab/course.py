@@ -40,7 +40,8 @@ _STOP = re.compile(r"^## Stop here", re.MULTILINE)
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 _BESIDE = re.compile(r"\]\((?=\w+\.(?:ipynb|pv)\b)")  # a link to a file beside the lesson
 _OF_THE_WHOLE = re.compile(  # what the head of a lesson says of all its sittings
-    r" \*\*About[^*]+\*\*[^.\n]*\.?|\n<details><summary>What you will be able to do(?s:.*?)</details>\n"
+    r" \*\*About[^*]+\*\*[^.\n]*\.?"
+    r"|\n<details><summary>What you will be able to do(?s:.*?)</details>\n"
 )
 _MARK = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 _CHECK = re.compile(r"""^\s*check\(\s*["']([\w.]+)["']\s*,\s*(\w+)""", re.MULTILINE)
@@ -253,6 +254,16 @@ def path(name: str) -> Way:
     return known[name]
 
 
+def path_section(place: str) -> Section:
+    """The part of a path that "90min/4" names. Raises `CourseProblem`."""
+    name, _, number = place.partition("/")
+    way = path(name)
+    for part in way.sections:
+        if str(part.number) == number:
+            return part
+    raise CourseProblem(f"The parts of {way.name} are 1 to {len(way.sections)}.")
+
+
 def section(part: Section) -> dict:
     """The section as a notebook that starts alone, with the lesson's outputs.
 
@@ -392,7 +403,11 @@ def _start(way):
         f" | {s.skipped} |"
         for s in way.sections
     ]
-    about = f"{len(way.sections)} parts, {way.minutes} minutes in all. {way.skipped}"
+    taught = sum(section.minutes for section in way.sections)
+    about = (
+        f"{len(way.sections)} parts, {taught} minutes; with opening, breaks and closing "
+        f"{way.used} of {way.minutes}. {way.skipped}"
+    )
     table = "\n".join(["| | part | minutes | tasks | left out |", "|---|---|---|---|---|", *lines])
     first = f"[lesson 00](../../notebooks/{lessons()[0].file})"
     cells = [

@@ -49,7 +49,7 @@ def catchup(place: str, folder: Path) -> Caught:
     `place` is a lesson, "05", or a part of a path, "90min/4". Raises `CourseProblem`.
     """
     way, _, number = place.partition("/")
-    tasks, file = _of_path(course.path(way), number) if number else _of_lesson(place)
+    tasks, file = _of_path(course.path_section(place)) if number else _of_lesson(place)
     course.prepare(folder)
     if number:
         walk.install(folder, way)
@@ -75,11 +75,8 @@ def _of_lesson(number):
     return [task for lesson in before for task in lesson.tasks], f"notebooks/{here.file}"
 
 
-def _of_path(way, number):
+def _of_path(here):
     """The tasks of the sections before this one."""
-    here = next((part for part in way.sections if str(part.number) == number), None)
-    if here is None:
-        raise CourseProblem(f"The parts of {way.name} are 1 to {len(way.sections)}.")
-    before = way.sections[: here.number - 1]
+    before = course.path(here.path).sections[: here.number - 1]
     tasks = [task for part in before for task in part.tasks]
-    return tasks, f"{course.PATHS}/{way.name}/{here.file}"
+    return tasks, f"{course.PATHS}/{here.path}/{here.file}"

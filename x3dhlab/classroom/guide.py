@@ -24,7 +24,8 @@ class Block:
     """One cue: its label, what stands under it line by line, and whether lines are `numbered` or
     `listed`.
 
-    Lines are Markdown with marks for code, bold and italic type only. `large` is for what is said first.
+    Lines are Markdown with marks for code, bold and italic type only. `large` is for what is said
+    first.
     """
 
     label: str
@@ -38,7 +39,10 @@ def blocks(cue: Cue) -> tuple[list[Block], list[Block]]:
     """(the cues before the picture, those after it)."""
     whole, own, section = cue.teaching, cue.section.notes, cue.section
     stuck = tuple(f"**{what.rstrip('.')}:** {cure}" for what, cure in cue.stuck)
-    tasks = tuple(f"{title} ({minutes} minutes)" for title, minutes in cue.tasks)
+    tasks = tuple(
+        f"Task `{id}` in `exercises/{cue.lesson.file}`: {title} ({minutes} minutes)"
+        for id, (title, minutes) in zip(section.tasks, cue.tasks, strict=True)
+    )
     answers = tuple(f"**{asked}** {said}" for asked, said in own.answers)
     before = [
         Block("Say", (own.say or whole.board,), large=True),
@@ -51,11 +55,16 @@ def blocks(cue: Cue) -> tuple[list[Block], list[Block]]:
         *_listed("Where people stop", stuck),
         *_listed("They ask → say", answers),
         *_listed("They say → ask back", _wrong(cue)),
-        *_listed("Skip", (section.skipped, *([whole.skip] if cue.last else []))),
+        *_listed("Skip", (section.skipped, *([whole.skip] if _whole(cue) else []))),
     ]
     if cue.last:
         after += [Block("For the fast", (whole.fast,)), Block("Debrief", whole.debrief)]
     return before, after
+
+
+def _whole(cue):
+    """Does the lesson's own advice fit? Not where notes say which cells are run."""
+    return cue.last and not cue.section.notes.steps
 
 
 def _listed(label, lines):
@@ -93,7 +102,7 @@ def begin(way: Way) -> Block:
             "Every machine: `x3dhlab doctor` says whether it is ready.",
             f"Everybody opens the path with `x3dhlab lab --path {way.name}`.",
             f"Who comes late, at part 4: `x3dhlab catchup {way.name}/4`.",
-            "Pictures for the projector: `x3dhlab present NN SECTION`, the line under each one.",
+            f"Pictures for the projector, part 4: `x3dhlab present {way.name}/4`.",
             way.skipped,
         ),
         listed=True,
@@ -108,7 +117,7 @@ def edges(way: Way) -> list[Block]:
 
 def shown_by(cue: Cue) -> str:
     """The command that shows the pictures of this section."""
-    return f'x3dhlab present {cue.lesson.number} "{cue.section.title}"'
+    return f"x3dhlab present {cue.section.path}/{cue.section.number}"
 
 
 # As HTML

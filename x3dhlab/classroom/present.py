@@ -168,10 +168,12 @@ def static(name: str) -> str:
 def present(number: str, section: str = "", out: Path | None = None) -> Path:
     """Write the deck of a lesson, of one heading of it, or of a path's section. Returns the file.
 
-    Raises `CourseProblem` when there is no such lesson or heading, or nothing to show in it.
+    `number` is a lesson, "04", or a part of a path, "90min/4". Raises `CourseProblem` when there is
+    no such lesson, part or heading, or nothing to show in it.
     """
-    chosen = lesson(number)
-    title, cells = _cells(chosen, section)
+    own = course.path_section(number) if "/" in number else None
+    chosen = lesson(own.lesson if own else number)
+    title, cells = _cells_in(chosen, own) if own else _cells(chosen, section)
     shown = pictures(cells)
     if not shown:
         raise CourseProblem(f"There is no picture in “{title}”.")
@@ -202,6 +204,10 @@ def _cells(lesson, section):
         f"Lesson {lesson.number} has no heading that begins with “{section}”. "
         f"It has: {'; '.join(headings[1:])}."
     )
+
+
+def _cells_in(lesson, section):
+    return f"{section.path}/{section.number} · {section.title}", _cells_of(lesson, [section])
 
 
 def _cells_of(lesson, sections):

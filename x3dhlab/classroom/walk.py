@@ -64,7 +64,8 @@ class Walk:
         step = self.next
         if step is None:
             return f"{self.way.title}: every part is done."
-        return f"Next: {step.section.title}, {step.section.minutes} minutes ({course.PATHS}/{self.way.name}/{step.section.file})"
+        file = f"{course.PATHS}/{self.way.name}/{step.section.file}"
+        return f"Next: {step.section.title}, {step.section.minutes} minutes ({file})"
 
     def _repr_html_(self):
         names = ("part", "minutes", "what is done")
