@@ -157,6 +157,7 @@ def test_a_search_finds_the_shortest_run_that_breaks_a_phone(plan, holds, length
         ("remembered before it opened", 1, "a forgery changed the state"),
         ("an error that stops the queue", 1, "the queue stops: DecryptionFailed"),
         ("the oldest entry deleted", 4, "a text stands twice"),
+        ("room before copy", 3, "will come for ever"),
     ],
 )
 def test_the_search_of_the_exercise_names_the_shortest_break(mistake, length, words):

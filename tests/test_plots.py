@@ -204,6 +204,8 @@ def test_a_table_of_promises_says_in_words_which_promise_falls():
     rows = {"a": [True, False], "b": [False, False]}
     words = plots.verdicts(rows, ["x", "y"], title="T", promises=True).alt
     assert words == "T. a: falls “x”. b: everything holds."
+    words = plots.verdicts(rows, ["x", "y"], title="T", broke="lost", held="opens").alt
+    assert words == "T. a: lost: “x”. b: opens, in every column."
 
 
 def test_a_band_is_drawn_around_its_line_and_large_places_keep_their_small_values():

@@ -266,11 +266,12 @@ def _wrapped(text, width=17):
 
 
 def _in_words(rows, columns, broke, held, promises):
-    lost, kept = (
-        (f": {broke}", f": everything {held}")
-        if promises
-        else (f" {broke} to", " holds against every attack")
-    )
+    if promises:
+        lost, kept = f": {broke}", f": everything {held}"
+    elif (broke, held) == ("falls", "holds"):
+        lost, kept = " falls to", " holds against every attack"
+    else:
+        lost, kept = f": {broke}:", f": {held}, in every column"
     sentences = []
     for name, values in rows.items():
         fallen = [column for column, worked in zip(columns, values, strict=True) if worked]

@@ -91,7 +91,7 @@ def rotate_one_phone() -> Experiment:
         mail = [lost for key in lives for *_, lost in key.mail]
         facts = {
             "signed prekeys made": len(lives),
-            "first messages read": len(mail),
+            "first messages read": len(mail) - sum(mail),
             "lost": sum(mail),
             "days that a private half lives, about": every + retention,
         }

@@ -64,6 +64,7 @@ def once_cases(seed: int) -> list[Case]:
         "N O M old M2 show",
         "N O old O2 show",
         "N O G X show",
+        "N O R show",
     ]
     about = "a record with room for two"
     small = start | {"room": 2}
@@ -184,6 +185,26 @@ _WRONG = generic.variants(
         "Only bytes are compared. EK_A spelt in another way is read a second time.",
         "After it opened, look for its mark among the entries as well.",
         (_MARK, ""),
+    ),
+    (
+        "a changed copy of a used key taken for a copy",
+        "With a one-time key, another spelling of EK_A counts as a copy. The key is gone, so no "
+        "mark can show it, and somebody changed the bytes.",
+        "Here only the same bytes are a copy. With other bytes and a used key, report used_key.",
+        (
+            _COPY,
+            "    def same(one):\n"
+            '        return one["spk"], one["key"], one["ephemeral"][:31]\n\n'
+            "    if any(same(entry) == same(old) for old in accepted):\n"
+            "        return [state, done]\n",
+        ),
+    ),
+    (
+        "room before copy",
+        "A full record is asked for room before the mark is compared. A copy in another "
+        "spelling is not acknowledged, and comes for ever.",
+        "Ask for the mark first, then for room: a copy needs no entry.",
+        (_MARK + _FULL, _FULL + _MARK),
     ),
     (
         "no record at all",
@@ -314,6 +335,8 @@ _SECTIONS = {
     "a refusal is not acknowledged": _SEEN,
     "a used key taken for an unknown one": _SEEN,
     "a full record acknowledges": _SEEN,
+    "a changed copy of a used key taken for a copy": _SEEN,
+    "room before copy": _ROOM,
     "the oldest entry deleted": _ROOM,
     "a record without limit": _ROOM,
     "one entry too many": _ROOM,
@@ -335,10 +358,12 @@ _PROCESS_ONCE = Task(
         'messages for it; no effects. Kind "message" with sequence, spk, key (None without), '
         "ephemeral and sealed: each is a first message. If it is new, its text goes to the end of "
         "the texts, its one-time key is deleted, and it is remembered, all in the new state; the "
-        'effect is ["acknowledge", sequence]. A copy of an accepted one, also with EK_A spelt in '
-        "another way, gives the same effect and changes nothing. Otherwise nothing changes and "
-        '["report", reason] follows the acknowledgement: "used_key" if an accepted message had '
-        'this one-time key; "unknown_prekey" if a private half is not there; "does_not_open". '
+        'effect is ["acknowledge", sequence]. A copy of an accepted one has the same spk, key and '
+        "ephemeral, or, without one-time key, the same mark (EK_A spelt in another way). It gives "
+        "the same effect and changes nothing. Otherwise nothing changes and "
+        '["report", reason] follows the acknowledgement: "used_key" if it is no such copy, and an '
+        'accepted message had this one-time key; "unknown_prekey" if a private half is not there; '
+        '"does_not_open". '
         'When `accepted` is full, a new message that opens gets only ["report", '
         '"record_full"], without acknowledgement: it comes again later. Raise nothing, and do not '
         "change the arguments. opened(signed_private, one_time_private, message) → (mark, text) is "
@@ -416,7 +441,8 @@ def invariants_cases(seed: int) -> list[Case]:
     for zero in (False, True):
         about = "a history with a fault" + ", key number 0" * zero
         cases += [Case((_history(rng, zero, fault),), about) for fault in FAULTS]
-    cases.append(Case((_history(rng, False, "a deleted signed prekey"),), "a history with a fault"))
+    for fault in ("a deleted signed prekey", "a key used with two signed prekeys"):
+        cases.append(Case((_history(rng, False, fault),), "a history with a fault"))
     several = [rng.sample(FAULTS, 2) for _ in range(3)] + [list(FAULTS)]
     return cases + [Case((_history(rng, False, *some),), "several faults") for some in several]
 
@@ -439,7 +465,8 @@ def _mixed(rng, stories):
 
 def _stories(rng, key, faults):
     """Lists of lines whose order counts. Bob and Dora have keys with the same numbers."""
-    shared = "key_used_twice" in faults
+    pairs = "a key used with two signed prekeys" in faults
+    shared = pairs or "key_used_twice" in faults
     retried = [_issue("bob", key, 100), _issue("bob", key, 100)]
     if "retry_took_a_key" in faults:
         retried[1]["key"] += 40
@@ -448,8 +475,7 @@ def _stories(rng, key, faults):
     seen = [_deliver("m4"), _answer("accept", "m4")]
     noted = [_answer("acknowledge", "m4")]
     early = "acknowledged_unread" in faults
-    gone = [_forget("bob", key=key + 90)]
-    taken = _read("m5", "bob", key + 90)
+    gone, taken = [_forget("carol", key=key)], _read("m5", "carol", key)
     stories = [
         [_issue("dora", key, 101), *_read("m1", "dora", key), _forget("dora", key=key), *first],
         [*_read("m6", "bob", None, spk=7), _forget("bob", spk=7), *_read("m3", "bob", None)],
@@ -462,7 +488,7 @@ def _stories(rng, key, faults):
     if "a deleted signed prekey" in faults:
         stories[2].insert(0, _forget("bob", spk=1))
     if shared:
-        stories.append([_issue("bob", key, 102), *_read("m7", "bob", key)])
+        stories.append([_issue("bob", key, 102), *_read("m7", "bob", key, spk=1 + pairs)])
     rng.shuffle(stories)
     return stories
 
@@ -530,7 +556,8 @@ _INVARIANTS = Task(
         "A history is a list of lines, oldest first. A line is a dictionary with t, op, at and: "
         "issue (user, to, spk, key, request), send (message, sender, recipient, spk, key, first), "
         "deliver, accept, acknowledge (message), refuse (message, reason), forget (user, spk, key: "
-        "one of both is None). key is None when there is no one-time key. Return the sorted list "
+        "one of both is None). key is None when there is no one-time key. Here every message is a "
+        "first one (first is true), and every request has a number. Return the sorted list "
         "of the invariants that are violated, each name once. replay_accepted: one message was "
         "accepted twice. acknowledged_unread: a message was acknowledged before it was accepted "
         "or refused. key_used_twice: two different messages to one recipient were accepted with "
@@ -589,6 +616,38 @@ _INVARIANTS = Task(
                 ("if key is not None and opened", "if key and opened"),
                 ("if key is not None else set()", "if key else set()"),
                 ('line["key"] is not None', 'line["key"]'),
+            ),
+            *(
+                (
+                    f"key 0 taken for none {where}",
+                    f"{what}, key 0 counts as no key, because 0 is false in Python.",
+                    "Ask `key is not None`, not `key`.",
+                    change,
+                )
+                for where, what, change in (
+                    (
+                        "among the uses",
+                        "Where uses of a key are compared",
+                        ("if key is not None and opened", "if key and opened"),
+                    ),
+                    (
+                        "among the forgotten",
+                        "Where forgotten keys are looked up",
+                        ("if key is not None else set()", "if key else set()"),
+                    ),
+                    (
+                        "among the answers",
+                        "Where answers to one request are compared",
+                        ('line["key"] is not None', 'line["key"]'),
+                    ),
+                )
+            ),
+            (
+                "a key counted with its signed prekey",
+                "A one-time key counts as another one when its message names another signed "
+                "prekey. It is the same private half.",
+                "Use the pair of recipient and key number, without spk.",
+                ("opened.setdefault((user, key)", "opened.setdefault((user, spk, key)"),
             ),
             (
                 "one number space for everybody",
