@@ -89,10 +89,11 @@ def test_the_guide_passes_axe_and_shows_a_picture_on_the_whole_screen(projector,
     assert problems == []
 
 
-def test_the_printed_guide_has_one_page_a_section(tmp_path):
+def test_the_printed_guide_has_a_page_or_two_a_section(tmp_path):
     way = course.paths()[0]
     path = guide.write(way.name, tmp_path / "guide.html")
     with browser.browser() as (page, _):
         page.goto(path.as_uri())
         printed = page.pdf(prefer_css_page_size=True)
-    assert printed.count(b"/Type /Page\n") == 1 + len(way.sections)
+    count = printed.count(b"/Type /Page\n")
+    assert len(way.sections) < count <= 2 + 2 * len(way.sections)
