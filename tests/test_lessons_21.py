@@ -189,3 +189,35 @@ def test_the_advice_settles_every_ticket_within_105_minutes():
 def test_each_cause_is_among_the_tickets_of_the_desk():
     found = {incidents.generate(int(number)).cause for number in scenes_incidents.TICKETS}
     assert found == set(CAUSES)
+
+
+def test_three_halves_of_the_ticket_were_gone_before_the_bundle_and_one_stayed_18_hours():
+    found = incidents.generate(TICKET)
+    stories = evidence.ask(incidents.run(found.rules, found.plan), "prekeys")
+    assert sorted(story["kept"] - story["behind"] > 0 for story in stories) == [False] * 3 + [True]
+    assert max(story["kept"] - story["behind"] for story in stories) == 18
+
+
+def test_two_faults_lose_what_each_of_them_loses():
+    def lost(**faults):
+        return incidents.lost(incidents.run(incidents.Rules(**faults), weeks))
+
+    weeks = incidents.generate(TICKET).plan
+    stuck, dry = lost(stuck=True), lost(needs_one_time=True)
+    assert (len(stuck), len(dry)) == (4, 6)
+    assert lost(stuck=True, needs_one_time=True) == sorted(stuck + dry)
+
+
+def test_the_desk_makes_no_key_and_the_ticket_of_the_lesson_does(monkeypatch):
+    played = []
+    monkeypatch.setattr(
+        scenes_incidents, "_played", lambda number, fix, keys: played.append(keys) or HISTORY
+    )
+    scenes.incident_desk().set(ticket=str(TICKET), fix=COPY)
+    assert set(played) == {incidents.Counted}
+    played.clear()
+    scenes.Desk(TICKET).repair(COPY)
+    assert set(played) == {incidents.Real}
+
+
+HISTORY = incidents.run(incidents.generate(TICKET).rules, incidents.generate(TICKET).plan)

@@ -1,6 +1,6 @@
 """Generated incidents: real parties and numbers agree, evidence names the cause, repairs work.
 
-A ticket is a number; its cause may be chosen. What a test says of all tickets, it says of hundreds.
+A ticket is a number; its cause may be chosen. What a test says of all tickets, it says of many.
 """
 
 import os
@@ -24,7 +24,6 @@ ENDS = {
     "keep old private halves for 60 days": {"stale region", "queue delay"},
     "accept every signature": {"signature encoding"},
 }
-TICKETS = 300
 
 
 def classify():
@@ -81,8 +80,9 @@ def test_a_number_gives_the_same_ticket_in_another_process():
     assert played(found) != played(incidents.generate(6))
 
 
-def test_the_evidence_alone_names_the_cause_of_every_ticket():
-    tickets = [incidents.generate(number) for number in range(TICKETS)]
+@pytest.mark.parametrize("count", [90, pytest.param(300, marks=pytest.mark.full)])
+def test_the_evidence_alone_names_the_cause_of_every_ticket(count):
+    tickets = [incidents.generate(number) for number in range(count)]
     assert {one.cause for one in tickets} == set(CAUSES)
     name = classify()
     told = [name(evidence.everything(played(one))) for one in tickets]

@@ -87,7 +87,10 @@ def _played(number, fix, keys):
 
 
 def incident_desk() -> Experiment:
-    """Choose a ticket, buy evidence, name the cause, try a repair: the weeks are played anew."""
+    """Choose a ticket, buy evidence, name the cause, try a repair: the weeks are played anew.
+
+    They are played with numbers, whose history is that of real parties, so answers come at once.
+    """
     paid: dict[int, set] = {}
 
     def run(ticket, cause, fix, **asked):
@@ -95,7 +98,7 @@ def incident_desk() -> Experiment:
         bought = paid.setdefault(ticket, set())
         bought.update(name for name, on in asked.items() if on)
         bought.update({fix} - {_NONE})
-        found, history = incidents.generate(ticket), _played(ticket, "", Real)
+        found, history = incidents.generate(ticket), _played(ticket, "", Counted)
         tried, lost = _counts(history)
         facts = {"minutes spent on this ticket": sum(map(_cost, bought))}
         for name in QUESTIONS:
@@ -126,7 +129,7 @@ def _facts(name, answer):
 
 def _after(found, cause, fix, facts):
     """What the repair did, and whether the diagnosis was right."""
-    tried, lost = _counts(_played(found.number, fix, Real))
+    tried, lost = _counts(_played(found.number, fix, Counted))
     facts["after the repair"] = f"{lost} of {tried} lost"
     if lost:
         return Outcome(FALLS, f"Still {lost} of {tried} lost. The cause is another one.", facts)

@@ -252,8 +252,10 @@ def _hours(values):
 
 
 def _told(row):
-    behind = f"replaced {_time(row['behind'])} before" if row["behind"] else "the newest"
-    kept = "still there" if row["kept"] is None else f"kept {_time(row['kept'])} more"
+    behind = f"replaced {_time(row['behind'])} before the bundle" if row["behind"] else "the newest"
+    kept = (
+        "still there" if row["kept"] is None else f"kept {_time(row['kept'])} after its replacement"
+    )
     return f"{behind}; private half {kept}"
 
 

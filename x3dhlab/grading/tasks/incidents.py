@@ -222,7 +222,12 @@ _METRICS = Task(
         Mistake(
             "each refusal a loss",
             METRICS.replace(
-                _LOST_ONES, '    lost = [x["message"] for x in history if x["op"] == "refuse"]\n'
+                "    counts, versions = {}, {}\n    for number in lost:\n"
+                "        counts[reasons[number]] = counts.get(reasons[number], 0) + 1\n",
+                "    counts, versions, lost = {}, {}, []\n    for line in history:\n"
+                '        if line["op"] == "refuse":\n'
+                '            lost.append(line["message"])\n'
+                '            counts[line["reason"]] = counts.get(line["reason"], 0) + 1\n',
             ).replace("row[0] += number in lost", "row[0] += lost.count(number)"),
             "Every line of a refusal counts as a loss. A message can be refused twice, and a "
             "second copy is refused after its message was read.",
@@ -277,18 +282,23 @@ def classify_cases(seed: int) -> list[Case]:
         "exhaustion",
         "lost client state",
     ]
-    cases = [Case((_evidence(rng, cause),), f"a ticket of {cause}") for cause in easy]
+    cases = [Case((_evidence(rng, cause),), "one ticket of each cause") for cause in easy]
     backups = _evidence(rng, "lost client state", _hasty_too)
     cases.append(Case((backups,), "halves that were not kept, on phones that were put back"))
     harder = [
         ("lost client state", _one_time_too, "a one-time private half is missing as well"),
         ("queue delay", _restored, "a phone was put back as well"),
         ("stale region", _guilty_version, "the new version loses more"),
-        ("queue delay", _guilty_region, "one region loses most"),
-        ("premature deletion", _dry, "pools run dry as well"),
         ("stale region", _slow, "messages that took long were read"),
+        ("premature deletion", _dry, "pools run dry as well"),
     ]
     cases += [Case((_evidence(rng, cause, wanted),), about) for cause, wanted, about in harder]
+    chance = _evidence(rng, "queue delay")
+    chance["regions"] = _all_in_one(rng, chance["regions"])
+    cases.append(Case((chance,), "all lost messages came by way of one region"))
+    chance = _evidence(rng, "stale region")
+    chance["queues"] = _all_in_one(rng, chance["queues"])
+    cases.append(Case((chance,), "all lost messages went into one queue"))
     sound = _evidence(rng, "premature deletion")
     sound["restores"] = [0] * len(sound["restores"])
     return [*cases, Case((sound,), "all phones were put back, and none lost a key by that")]
@@ -325,9 +335,11 @@ def _guilty_version(evidence):
     return new * of_old > old * of_new
 
 
-def _guilty_region(evidence):
-    most = max(lost for lost, _ in evidence["regions"].values())
-    return 2 * most > sum(lost for lost, _ in evidence["regions"].values())
+def _all_in_one(rng, shares):
+    """As many lost and as many tried; chance put all the losses into one place."""
+    lost, place = sum(count for count, _ in shares.values()), rng.choice(sorted(shares))
+    tried = {name: tried - count for name, (count, tried) in shares.items()}
+    return {name: [lost * (name == place), n + lost * (name == place)] for name, n in tried.items()}
 
 
 def _dry(evidence):
@@ -440,12 +452,16 @@ _CLASSIFY = Task(
             ),
             (
                 "every restore loses keys",
-                "A phone that was put back is taken for the cause. A backup of age 0 loses "
-                "nothing, and it is not None.",
+                "A half that was not kept is blamed on a restore, whatever the age of the backup. "
+                "A backup of age 0 loses nothing, and it is not None.",
                 "Ask whether each age is above 0: `if age`, and not `if age is not None`.",
                 (
-                    'all(evidence["restores"])',
-                    'all(age is not None for age in evidence["restores"])',
+                    _KEPT,
+                    _KEPT.replace(
+                        "        return",
+                        '        if any(age is not None for age in evidence["restores"]):\n'
+                        '            return "lost client state"\n        return',
+                    ),
                 ),
             ),
             (
@@ -478,6 +494,29 @@ _CLASSIFY = Task(
                     _BEHIND,
                     '    most = max(row[0] for row in evidence["regions"].values())\n'
                     '    if 2 * most > sum(row[0] for row in evidence["regions"].values()):\n',
+                ),
+            ),
+            (
+                "the only region that loses",
+                "One region with all the losses is blamed. With a handful of lost messages, "
+                "chance does that too.",
+                "A stale copy hands out keys that were replaced long ago: look at `behind`.",
+                (
+                    _BEHIND,
+                    '    lost = [row[0] for row in evidence["regions"].values()]\n'
+                    "    if max(lost) == sum(lost):\n",
+                ),
+            ),
+            (
+                "the only queue that loses",
+                "The one queue with all the losses is blamed. With a handful of lost messages, "
+                "chance does that too.",
+                "A slow queue is told by the keys: their halves were kept for the agreed 14 days.",
+                (
+                    _BEHIND,
+                    '    most = max(row[0] for row in evidence["queues"].values())\n'
+                    '    if most == sum(row[0] for row in evidence["queues"].values()):\n'
+                    '        return "queue delay"\n' + _BEHIND,
                 ),
             ),
             (
