@@ -145,7 +145,7 @@ PARTS = {
     "the lag of a region": 6 * HOUR,
     "the bundle that a stranger keeps": 3 * DAY,
     "the way of the message": 30 * HOUR,
-    "until the phone looks again": DAY,
+    "the time until the next look": DAY,
 }
 BOUNDED = World(
     users=300,
