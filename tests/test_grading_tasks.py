@@ -243,6 +243,27 @@ def test_two_mistakes_at_once_get_a_cause_for_each_wrong_entry():
     assert "may be two at once" in result.feedback.likely and result.feedback.cure
 
 
+@pytest.mark.parametrize(
+    ("task", "change", "shown"),
+    [
+        ("design.score", ("100 * cost //", "100 * cost /"), "{effort: a value of type float}"),
+        ("service.rate_limit", ("wait = max(wait,", "wait = max(wait + 0.0,"), "retry_after: a va"),
+    ],
+)
+def test_a_float_inside_a_result_is_named_as_that(task, change, shown):
+    result = judged(generic.replaced(TASKS[task].reference, change), TASKS[task])
+    assert (result.passed, result.mistake) == (False, "")
+    assert shown in result.feedback.got and "float" not in result.feedback.expected
+    assert "inside the result is of type float" in result.feedback.likely
+    assert "`//`" in result.feedback.cure
+
+
+def test_an_alien_inside_a_witness_is_no_witness():
+    task = TASKS["store.take_atomically"]
+    answer = "def take_atomically(dialect):\n    return ['COMMIT', b'', 1.5]\n"
+    assert "is of type float" in judged(answer, task).feedback.likely
+
+
 _TASK = TASKS["ratchet.decrypt"]
 _RATCHET = _TASK.given + _TASK.reference
 

@@ -203,9 +203,9 @@ def test_without_an_outage_every_promise_holds_and_with_one_no_other_breaks():
     for outages in ([], ["fail", "back", "cut", "heal"]):
         said = set()
         for _ in range(4_000):
-            days = [
+            days = [("write", rng.choice(ferrypost.RELAYS))] + [
                 (rng.choice(kinds + outages), rng.choice(ferrypost.RELAYS))
-                for _ in range(rng.randrange(3, 12))
+                for _ in range(rng.randrange(2, 11))
             ]
             said.add(ferrypost.tried(days)[:9])
         assert said == ({"All promi", "Promise 1"} if outages else {"All promi"})
@@ -223,6 +223,13 @@ def test_a_number_for_each_relay_cures_it():
         assert ferrypost.tried(CUT).startswith("All promises hold: 2 of 2")
 
 
-@pytest.mark.parametrize("event", [("sink", "Left"), ("write", "Middle")])
+@pytest.mark.parametrize("events", [[], [("fetch", "Left")], [("fail", "Left"), ("write", "Left")]])
+def test_a_day_on_which_no_relay_takes_a_letter_proves_nothing(events):
+    assert ferrypost.tried(events).startswith("Nothing was tried")
+
+
+@pytest.mark.parametrize(
+    "event", [("sink", "Left"), ("write", "Middle"), ("write",), ("fail",), ()]
+)
 def test_what_is_no_event_is_told(event):
     assert "is no event" in ferrypost.tried([event])

@@ -110,14 +110,16 @@ def tried(events: Iterable) -> str:
 
     An event is a list or tuple: `("write", relay)`, `("read", relay)`, `("fetch", relay)`,
     `("fail", relay)`, `("back", relay)`, `("cut",)`, `("heal",)`. Letters are numbered 1, 2, 3 …
-    In the end the line and both relays are back, and the phone asks each of them twice.
+    In the end the line and both relays are back, and the phone asks each of them twice. Where no
+    relay took a letter, nothing was tried, and the sentence says so.
     """
     post, taken, given = Ferrypost(), [], []
     written = 0
+    known = {("cut", ""), ("heal", ""), *((what, relay) for what in EVENTS for relay in RELAYS)}
     for event in [*events, ("heal",), *((what, r) for what in ("back",) for r in RELAYS)]:
-        what, relay = (*event, "Left")[:2]
-        if what not in EVENTS or relay not in RELAYS:
-            return f"{event!r} is no event: {', '.join(EVENTS)}, with Left or Right."
+        what, relay = (*event, "", "")[:2]
+        if (what, relay) not in known:
+            return f"{event!r} is no event: {', '.join(EVENTS)}; all but cut and heal with a relay."
         if what == "write":
             written += 1
             if post.write(relay, f"letter {written}"):
@@ -142,4 +144,6 @@ def _verdict(post, taken, given):
         return "Promise 2 is broken: the phone shows a letter twice."
     if len(set(keys)) < len(keys):
         return "Promise 3 is broken: one key was given to two senders."
+    if not taken:
+        return "Nothing was tried: no relay took a letter. Begin with a write."
     return f"All promises hold: {len(shown)} of {len(taken)} letters that were taken are shown."

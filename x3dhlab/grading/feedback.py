@@ -68,7 +68,7 @@ def is_constant(got):
 def of_case(task, case, got, wanted, mistake, everywhere=False):
     """The feedback on one wrong outcome. `everywhere`: every input gave the same value."""
     explained = ""
-    if got is not None and not got.error and task.explain:
+    if task.explain and got and not got.error and not plain.others(got.value):
         explained = task.explain(case, got.value)
     if got is not None and got.objection:
         explained = got.objection
@@ -356,6 +356,8 @@ def _value_advice(task, case, got, wanted, everywhere):
     ours, theirs = type(wanted.value), type(got.value)
     if ours is not theirs:
         return _type_advice(got, wanted)
+    if alien := plain.others(got.value):
+        return _alien_advice(alien[0])
     if ours in (bytes, list) and not task.withheld and len(wanted.value) != len(got.value):
         unit = "bytes" if ours is bytes else "values"
         return f"{len(got.value)} {unit} came back, {len(wanted.value)} were expected.", _COUNT
@@ -368,10 +370,20 @@ def _type_advice(got, wanted):
     return f"The result is of type {name}; the task asks for {ours.__name__}.", _CONVERT
 
 
+def _alien_advice(name):
+    """What a value of a type that is no plain data does inside a result."""
+    likely = f"A value inside the result is of type {name}; the task asks for none of these."
+    return likely, _WHOLE if name == "float" else _CONVERT_INSIDE
+
+
 def _form_advice(got, wanted):
     """What a witness of another type should be; other objections say all by themselves."""
-    other = got.objection == judge.OTHER_FORM and type(wanted.value) is not type(got.value)
-    return _type_advice(got, wanted) if other else ("", "")
+    if got.objection != judge.OTHER_FORM:
+        return "", ""
+    if type(wanted.value) is not type(got.value):
+        return _type_advice(got, wanted)
+    alien = plain.others(got.value)
+    return _alien_advice(alien[0]) if alien else ("", "")
 
 
 _ENTRIES = (
@@ -379,6 +391,8 @@ _ENTRIES = (
     "Take the entries that differ one by one: correct one, and check again.",
 )
 _CONVERT = "Look at the value after `return`, and print its type."
+_CONVERT_INSIDE = "Print the type of each part of the result."
+_WHOLE = "`/` always gives a float. Count in whole numbers: multiply first, then divide with `//`."
 _COUNT = "Print the length of each part; one is missing, doubled or in another form."
 
 
@@ -391,6 +405,8 @@ def _step_advice(case, got, wanted):
         return advice.STEPS["no pair"]
     if case.steps[place].again:
         return advice.STEPS["changed"]
+    if alien := plain.others(got.value[place][1]):
+        return _alien_advice(alien[0])
     pair = wanted.value[place][0], got.value[place][0]
     if pair == (sequence.GAVE, sequence.REFUSED):
         before = [kind for kind, _ in wanted.value[:place]]

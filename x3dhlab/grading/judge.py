@@ -49,7 +49,8 @@ class Outcome:
                 return False
             return sequence.differing(self.value, other.value, plain.same) is None
         if self.objection is not None:
-            return self.objection == other.objection
+            alike = self.objection != OTHER_FORM or type(self.value) is type(other.value)
+            return self.objection == other.objection and alike
         return plain.same(self.value, other.value)
 
 
@@ -82,7 +83,8 @@ def weighed(task: Task, case: Case, found: Outcome | None) -> Outcome | None:
     if task.witness is None or found is None or found.error:
         return found
     try:
-        objection = task.witness.objection(case, found.value)
+        alien = plain.others(found.value)
+        objection = OTHER_FORM if alien else task.witness.objection(case, found.value)
     except Exception:
         objection = OTHER_FORM
     return replace(found, objection=objection)

@@ -31,26 +31,32 @@ def encode(value, depth: int = DEPTH):
         return {"str": value}
     if kind is bytes and len(value) <= SIZE:
         return {"bytes": value.hex()}
-    if kind in (list, tuple, dict) and depth and len(value) <= SIZE:
-        return _encode_container(value, kind, depth - 1)
+    if _is_container(value, depth):
+        return _encode_container(value, encode, depth - 1)
     raise NotPlainError(kind.__name__ if kind not in _PLAIN else f"{kind.__name__}, too large")
 
 
 _PLAIN = (int, str, bytes, list, tuple, dict)
 
 
-def _encode_container(value, kind, depth):
-    if kind is dict:
-        return {"dict": [[encode(key, depth), encode(item, depth)] for key, item in value.items()]}
+def _is_container(value, depth):
+    return type(value) in (list, tuple, dict) and depth and len(value) <= SIZE
+
+
+def _encode_container(value, each, depth):
+    if type(value) is dict:
+        return {"dict": [[each(key, depth), each(item, depth)] for key, item in value.items()]}
     # A tuple is what `return a, b` makes; it counts as a list.
-    return {"list": [encode(item, depth) for item in value]}
+    return {"list": [each(item, depth) for item in value]}
 
 
-def encode_or_name(value):
-    """Like `encode`, with {"other": type name} for what is not plain data."""
+def encode_or_name(value, depth: int = DEPTH):
+    """Like `encode`, with {"other": type name} in each place that is not plain data."""
     try:
-        return encode(value)
+        return encode(value, depth)
     except NotPlainError as problem:
+        if _is_container(value, depth):
+            return _encode_container(value, encode_or_name, depth - 1)
         return {"other": str(problem)[:60]}
     except Exception:  # an object that fights back
         return {"other": "object"}
@@ -93,6 +99,14 @@ _DECODERS = {
     "dict": _pairs,
     "other": lambda body, depth: Other(_text(body, depth)),
 }
+
+
+def others(value) -> list[str]:
+    """The names of the types that are not plain data, anywhere in a decoded value."""
+    if type(value) is Other:
+        return [value.name]
+    items = [*value, *value.values()] if type(value) is dict else value
+    return [name for item in items for name in others(item)] if type(items) is list else []
 
 
 def same(left, right) -> bool:

@@ -25,10 +25,14 @@ def score(rows, weights):
 """
 
 _WEIGHTS = {"acts of people": 20, "more requests": 1}
+_PERCENTS = ("    served, wanted, effort = 1, 1, 0\n", "    available, effort = 100, 0\n")
 
 
 def score_cases(seed: int) -> list[Case]:
-    """Designs of two to six rows: one weak row, rows with no attack, equal percents, no effort."""
+    """Designs of one to six rows: one weak row, rows with no attack, equal percents, no effort.
+
+    Two have percents that a float misses: 100 * (29 / 100) is below 29, and 0.7 * 0.7 below 0.49.
+    """
     rng = random.Random(f"design.score {seed}")
 
     def row(decision, kept, secrets, served, wanted, acts=None, requests=None):
@@ -65,6 +69,8 @@ def score_cases(seed: int) -> list[Case]:
         ),
         ("a row with much effort", [first[2], row("devices", 6, 6, 60, 61, acts=37, requests=9)]),
         ("something is never served", [first[0], row("one-time keys", 8, 9, 0, 12, requests=5)]),
+        ("a share as a whole percent", [row("a", rng.choice((29, 57, 58)), 100, 9, 10)]),
+        ("two times 7 of 10", [row("a", 9, 10, 7, 10), row("b", 8, 10, 7, 10)]),
     ]
     return [Case((design, dict(_WEIGHTS)), about) for about, design in rows]
 
@@ -141,6 +147,33 @@ _SCORE = Task(
                 ),
             ),
             (
+                "the last of equal rows",
+                "Several rows kept equal shares, and a later one of them was named.",
+                "Take the first one: `min` does, and so does a search with < in place of <=.",
+                ("min(attacked,", "min(reversed(attacked),"),
+            ),
+            (
+                "a share kept as a float",
+                "The share was divided first and multiplied by 100 afterwards. No float is "
+                "exactly 29 / 100, so 29 of 100 comes out as 28.",
+                "Multiply the whole numbers first, then divide once: 100 * kept // secrets.",
+                (
+                    '100 * least["kept"] // least["secrets"]',
+                    'int(100 * (least["kept"] / least["secrets"]))',
+                ),
+            ),
+            (
+                "shares served as floats",
+                "The shares were multiplied as floats. 0.7 * 0.7 is a little below 0.49, so the "
+                "percent comes out as 48.",
+                "Multiply all `served`, multiply all `wanted`, and divide once with //.",
+                (
+                    'served, wanted = served * row["served"], wanted * row["wanted"]',
+                    'served = served * (row["served"] / row["wanted"])',
+                ),
+                ("100 * served // wanted", "int(100 * served)"),
+            ),
+            (
                 "a row without an attack is the weakest",
                 "A row in which nothing was attacked counted as one that lost everything.",
                 "Leave rows with 0 secrets out of the comparison.",
@@ -175,13 +208,33 @@ _SCORE = Task(
                 "Each share was rounded down to a percent before it was multiplied, so small "
                 "losses were counted several times.",
                 "Multiply the whole numbers, and divide once.",
-                ("    served, wanted, effort = 1, 1, 0\n", "    available, effort = 100, 0\n"),
+                _PERCENTS,
                 (
                     '        served, wanted = served * row["served"], wanted * row["wanted"]\n',
                     '        percent = 100 * row["served"] // row["wanted"]\n'
                     "        available = available * percent // 100\n",
                 ),
                 ("100 * served // wanted", "available"),
+            ),
+            (
+                "rounded after each row",
+                "The product was rounded down after each row, so small losses were counted "
+                "several times.",
+                "Multiply the whole numbers, and divide once.",
+                _PERCENTS,
+                (
+                    '        served, wanted = served * row["served"], wanted * row["wanted"]\n',
+                    '        available = available * row["served"] // row["wanted"]\n',
+                ),
+                ("100 * served // wanted", "available"),
+            ),
+            (
+                "effort rounded at the end",
+                "The efforts of all rows were added first, and rounded down once. That is the rule "
+                "for the percents.",
+                "Round down in each row: 100 * cost // wanted.",
+                ('100 * cost // row["wanted"]', '100 * cost / row["wanted"]'),
+                ('"effort": effort,', '"effort": int(effort + 1e-9),'),
             ),
             (
                 "effort without weights",
