@@ -71,12 +71,15 @@ def seen(decision, option):
     [
         ("store", "one region decides", "65 of 900 requests got no one-time key"),
         ("store", "one region decides", "0 keys were given out twice"),
+        ("store", "one leader a user", "55 of 900 requests got no one-time key"),
+        ("store", "one leader a user", "890 requests waited for another region"),
         ("store", "every region by itself", "61 first messages were lost"),
         ("store", "every region, who is refused asks again", "0 first messages were lost"),
         ("store", "every region its own share", "78 of 900 requests got no one-time key"),
         ("identity keys", PINS, "the server read 29 of 35 messages"),
         ("identity keys", PINS, "6 of 85 honest messages had to wait"),
         ("identity keys", MAP, "the server read 8 of 35 messages"),
+        ("identity keys", MAP, "2 of 85 honest messages had to wait"),
         ("backup", "the whole phone, with its sessions", "3 pairs of texts under one message key"),
         ("backup", "the whole phone, with its sessions", "0 on their way cannot be read"),
         ("backup", "identity key and history", "0 old messages are gone, 5 on their way"),
@@ -94,6 +97,11 @@ def test_most_senders_without_a_key_could_not_reach_the_region_that_decides():
         one.secrets - one.kept for one in (unreached, board.run("store", "one region decides"))
     ]
     assert without[1] / 2 < without[0] < without[1]
+
+
+def test_the_map_costs_twice_the_effort_of_pins():
+    pins, mapped = (board.effort(board.run("identity keys", option)) for option in (PINS, MAP))
+    assert (pins, mapped) == (211, 421)
 
 
 def test_the_false_entries_and_no_views_are_what_was_read_with_the_map():
