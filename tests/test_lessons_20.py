@@ -114,6 +114,14 @@ def test_a_new_choice_is_run_again(values, verdict):
     assert experiment.outcome["verdict"] == verdict
 
 
+def test_with_number_3_and_a_long_cut_detection_loses_2_messages_and_eventual_53():
+    experiment, lost = scenes.choose_a_design(), []
+    for design in ("eventual", "detection only"):
+        experiment.set(design=design, event="B is cut off", seconds=300, seed=3)
+        lost.append(dict(experiment.outcome["facts"])["first messages lost"])
+    assert lost == ["53", "2"]
+
+
 def test_one_region_that_is_down_costs_more_keys_than_a_leader_that_is():
     experiment, without = scenes.choose_a_design(), {}
     for design in ("linearizable", "leader per user"):
@@ -150,6 +158,20 @@ def test_the_cell_that_is_broken_by_hand_fails_in_some_worlds():
         return [regions.run(design, one).count("double_issue") for one in scripts]
 
     assert not any(twice(LEADER)) and 0 < sum(map(bool, twice(regions.UNCONFIRMED))) < 12
+
+
+def test_where_the_cell_fails_the_new_leader_gave_the_key_out_second():
+    failed = []
+    for seed in range(1, 13):
+        outcome = regions.run(regions.UNCONFIRMED, outages.script(seed, ("partition",)))
+        if outcome.violations:
+            first, second = outcome.violations[0].timeline
+            leads = [one for one in outcome.history if one["op"] == "lead"]
+            assert any(
+                one["at"] == second["at"] and first["t"] < one["t"] < second["t"] for one in leads
+            )
+            failed.append(seed)
+    assert failed == [2, 3, 4, 6, 7, 10, 12]
 
 
 # Put back

@@ -388,6 +388,27 @@ _CHOICES = generic.variants(
         ('design["far"] <= req', 'design["far"] < req'),
     ),
     (
+        "the time the wrong way round",
+        "A design was taken that is slower than required, or a fast one refused.",
+        "requirements[\"far\"] is the longest time that is allowed: design <= requirement.",
+        ('design["far"] <= req', 'design["far"] >= req'),
+    ),
+    (
+        "each need met exactly",
+        "A design was refused because it is better, or faster, than required.",
+        "The needs are limits. At least as good is enough: compare with <=, not with ==.",
+        ('(design["twice"]) <= LEVELS', '(design["twice"]) == LEVELS'),
+        ('design["far"] <= req', 'design["far"] == req'),
+        (
+            'design["region_lost"] or not requirements["region_lost"]',
+            'design["region_lost"] == requirements["region_lost"]',
+        ),
+        (
+            'design["cut_off"] or not requirements["cut_off"]',
+            'design["cut_off"] == requirements["cut_off"]',
+        ),
+    ),
+    (
         "no look at the time",
         "The time that far clients wait was not looked at.",
         'Compare design["far"] with requirements["far"].',
@@ -490,9 +511,9 @@ _CHOOSE_TASK = Task(
     signature="choose(requirements: dict) -> list",
     statement=(
         "DESIGNS is given, from simple to complex. For each design: twice is the worst that "
-        "happens to a one-time key (LEVELS goes from best to worst), far the ms until a far client "
-        "has its answer, region_lost and cut_off whether keys are still given out while a region "
-        "is lost, and to those who are cut off. `requirements` has the same four: the worst "
+        "happens to a one-time key (LEVELS goes from best to worst), far the ms until the slowest "
+        "client has its answer, region_lost and cut_off whether keys are still given out while a "
+        "region is lost, and to those who are cut off. `requirements` has the same four: the worst "
         "allowed level, the longest allowed time, and what must work. Return [name, also] with "
         'the first design that meets all four, else [None, []]. `also` has "discard after a '
         'restore" if requirements["restores"] and no key may ever go out twice; then "answer '
