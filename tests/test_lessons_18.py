@@ -90,6 +90,19 @@ def test_reading_first_loses_less_than_half():
     assert scenes.score(2, 0)["lost"] > 100  # the cell that is to be changed by hand
 
 
+def test_without_any_retention_it_is_not_sleep_that_loses_messages(monkeypatch):
+    asleep = scenes.score(2, 0)["lost"]
+    monkeypatch.setattr(lesson, "COMPANY", replace(lesson.COMPANY, sleeps=0.0))
+    assert (asleep, scenes.score(2, 0)["lost"]) == (4336, 5063)
+
+
+def test_the_experiment_counts_as_read_what_was_read():
+    history = scenes.one_phone()
+    facts = dict(scenes.rotate_one_phone().outcome["facts"])
+    read = sum(one["op"] == "accept" for one in history)
+    assert (facts["first messages read"], facts["lost"]) == (str(read), "3")
+
+
 def test_each_forgotten_part_of_the_sum_loses_messages():
     parts = scenes.without_each_part()
     whole, *others = (lost for _, lost in parts.values())

@@ -147,6 +147,35 @@ def test_a_search_finds_the_shortest_run_that_breaks_a_phone(plan, holds, length
         assert holds(play(PLANS[plan], shorter).history)
 
 
+def not_after_its_acknowledgement(history):
+    acknowledged = set()
+    for line in history:
+        if line["op"] == "deliver" and line["message"] in acknowledged:
+            return False
+        if line["op"] == "acknowledge":
+            acknowledged.add(line["message"])
+    return True
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_every_phone_is_handed_what_it_acknowledged_when_its_sender_repeats(plan):
+    run = ["write", "work", "again", "work"]
+    assert not not_after_its_acknowledgement(play(PLANS[plan], run).history)
+    for place in range(len(run)):
+        shorter = run[:place] + run[place + 1 :]
+        assert not_after_its_acknowledgement(play(PLANS[plan], shorter).history)
+
+
+def test_two_hundred_runs_find_what_is_handed_out_again():
+    found = find(
+        st.lists(st.sampled_from(EVENTS), max_size=7),
+        lambda run: not not_after_its_acknowledgement(play(PLANS[RIGHT], run).history),
+        settings=settings(derandomize=True, database=None, deadline=None, max_examples=200),
+        random=Random(2),
+    )
+    assert found == ["write", "work", "again", "work"]
+
+
 @pytest.mark.parametrize(
     ("mistake", "length", "words"),
     [
