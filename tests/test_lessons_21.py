@@ -209,15 +209,13 @@ def test_two_faults_lose_what_each_of_them_loses():
 
 
 def test_the_desk_makes_no_key_and_the_ticket_of_the_lesson_does(monkeypatch):
-    played = []
+    played, found = [], incidents.generate(TICKET)
+    history = incidents.run(found.rules, found.plan)
     monkeypatch.setattr(
-        scenes_incidents, "_played", lambda number, fix, keys: played.append(keys) or HISTORY
+        scenes_incidents, "_played", lambda number, fix, keys: played.append(keys) or history
     )
     scenes.incident_desk().set(ticket=str(TICKET), fix=COPY)
     assert set(played) == {incidents.Counted}
     played.clear()
     scenes.Desk(TICKET).repair(COPY)
     assert set(played) == {incidents.Real}
-
-
-HISTORY = incidents.run(incidents.generate(TICKET).rules, incidents.generate(TICKET).plan)
