@@ -247,7 +247,7 @@ def test_two_mistakes_at_once_get_a_cause_for_each_wrong_entry():
     ("task", "change", "shown"),
     [
         ("design.score", ("100 * cost //", "100 * cost /"), "{effort: a value of type float}"),
-        ("service.rate_limit", ("wait = max(wait,", "wait = max(wait + 0.0,"), "retry_after: a va"),
+        ("service.rate_limit", ("later - now", "later - 0.0 - now"), "retry_after: a va"),
     ],
 )
 def test_a_float_inside_a_result_is_named_as_that(task, change, shown):
@@ -256,6 +256,20 @@ def test_a_float_inside_a_result_is_named_as_that(task, change, shown):
     assert shown in result.feedback.got and "float" not in result.feedback.expected
     assert "inside the result is of type float" in result.feedback.likely
     assert "`//`" in result.feedback.cure
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (' if dialect == "postgresql" else ""', "", 'near "FOR": syntax error'),
+        ("return [", "return ['BEGIN'][: dialect == 'postgresql'] + [", "without COMMIT"),
+    ],
+)
+def test_what_a_database_says_of_long_statements_is_not_cut_off(old, new, said):
+    task = TASKS["store.take_atomically"]
+    answer = task.given + generic.replaced(task.reference, (old, new))
+    shown = " ".join(report.lines(judged(answer, task)))
+    assert said in " ".join(shown.split())
 
 
 def test_an_alien_inside_a_witness_is_no_witness():

@@ -13,6 +13,7 @@ from x3dhlab.grading import advice, judge, plain, report, sequence
 from x3dhlab.grading.report import Feedback
 
 WIDE = 200  # characters of a value: where got or expected is longer, only what differs is shown
+SAID = 240  # of a value and the objection to it: the value is cut off first, within three lines
 CALL = 210  # characters of a call: three lines, and what is special about it is never cut off
 _DELEGATED = (
     "The answer hands the step to the package. The task is to write the step itself.",
@@ -150,6 +151,9 @@ def _show_outcome(got, wanted, case, last, explained):
     if not wanted.error and not _unchanged(got, wanted):
         right = plain.same(got.value, wanted.value)
         text = f"{'the right value' if right else text}, and an argument was changed in place"
+    room = max(40, SAID - len(explained))
+    if got.objection and len(text) > room:
+        text = f"{text[:room]} …"
     return f"{text}: {explained}" if explained else text
 
 

@@ -95,7 +95,7 @@ class _Taker:
                 self.inside += 1
         except BlockedError:
             first, self.waits = not self.waits, True
-            return f"{self.letter}{label} waits" if first else ""
+            return f"{self.letter}{label.split()[0]} waits" if first else ""
         except FailedError as problem:
             return self.fail(str(problem))
         self.at, self.inside, self.waits, self.due = self.at + 1, 0, False, self.due - 1
@@ -131,7 +131,10 @@ def orders(count: int) -> Iterator[tuple[int, ...]]:
 
 
 def moves(dialect: str, statements: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """The moves of one taker: the number of its statement, and what is sent."""
+    """The moves of one taker: the number of its statement, and what is sent.
+
+    The last one says so if it leaves a transaction open, which the closing connection undoes.
+    """
     found, inside = [], False
     for number, statement in enumerate(statements, 1):
         word = (statement.split() or [""])[0].upper().rstrip(";")
@@ -144,6 +147,9 @@ def moves(dialect: str, statements: Sequence[str]) -> list[tuple[str, tuple[str,
             found.append((str(number), (statement,)))
         else:
             found += [(str(number), ("BEGIN", statement)), (f"{number} commits", ("COMMIT",))]
+    if inside:
+        label, sent = found.pop()
+        found.append((f"{label} without COMMIT", sent))
     return found
 
 

@@ -55,6 +55,9 @@ def take_atomically(dialect):
 _STEPS = "return [look, delete]"
 _LOCK = '" FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""'
 _BEGIN = '"BEGIN IMMEDIATE" if dialect == "sqlite" else "BEGIN"'
+_STEPS_ON_SQLITE = (
+    "if dialect == 'sqlite':\n        return ['BEGIN IMMEDIATE', look, delete, 'COMMIT']"
+)
 _LOOKS = 'look + " FOR UPDATE" if dialect == "postgresql" else look'
 
 _TAKE_ATOMICALLY = Task(
@@ -77,7 +80,7 @@ _TAKE_ATOMICALLY = Task(
     "statements another taker can come.",
     points=4,
     minutes=12,
-    section="Lesson 17, “Every order”; X3DH §3.3",
+    section="Lesson 17, “Every order” and “One step”; X3DH §3.3",
     modules=(),
     given=CHOOSE,
     hints=Hints(
@@ -127,6 +130,13 @@ _TAKE_ATOMICALLY = Task(
                 "undone, and the key goes out again.",
                 "End with COMMIT; a single statement commits by itself.",
                 (_STEPS, f"return [{_BEGIN}, {_LOOKS}, delete]"),
+            ),
+            (
+                "COMMIT forgotten on PostgreSQL",
+                "The transaction is never committed. When the connection closes, the deletion is "
+                "undone, and the key goes out again.",
+                "End with COMMIT; a single statement commits by itself.",
+                (_STEPS, f"{_STEPS_ON_SQLITE}\n    return ['BEGIN', {_LOOKS}, delete]"),
             ),
             (
                 "deleted only if it is still there",
@@ -461,9 +471,11 @@ def rate_limit(state, event):
         bucket = (number, *(event[field] for field in rule["by"]))
         full = rule["size"] * rule["seconds"]
         credit, then = buckets.get(bucket, (full, now))
-        credit = min(full, credit + max(0, now - then)) - rule["seconds"]
-        wait = max(wait, -credit)
-        buckets[bucket] = (credit, max(then, now))
+        later = max(then, now)
+        credit = min(full, credit + later - then) - rule["seconds"]
+        if credit < 0:
+            wait = max(wait, later - now - credit)
+        buckets[bucket] = (credit, later)
     if wait > 0:
         return [state, {"status": 429, "retry_after": wait}]
     return [{**state, "buckets": buckets}, {"status": 200}]
@@ -480,9 +492,11 @@ def rate_limit_cases(seed: int) -> list[Case]:
     sends = {"what": "send", "by": ["from"], "size": size, "seconds": 10}
     whole = {"what": "any", "by": ["from"], "size": wide + 1, "seconds": 30}
     everybody = {"what": "publish", "by": [], "size": 2, "seconds": slow}
+    minute = {"what": "fetch", "by": ["to"], "size": 1, "seconds": 60}
     ask = ("fetch", "Mallory", "Bob", 0)
     burst = [ask] * (size + 2)
     scripts = [
+        ("a third of a minute", [minute], [ask, ("fetch", "Mallory", "Bob", 20)]),
         ("one rule", [pair], burst),
         ("one rule and two targets", [pair], [*burst, ("fetch", "Mallory", "Carol", 0)]),
         ("one rule and two requesters", [pair], [*burst, ("fetch", "Alice", "Bob", 0)]),
@@ -542,23 +556,32 @@ def rate_limit_cases(seed: int) -> list[Case]:
             [ask, ("fetch", "Mallory", "Bob", -seconds), ask]
             + [("fetch", "Mallory", "Bob", n) for n in (seconds - 1, seconds, seconds + 1)],
         ),
+        (
+            "refused while the clock is back",
+            [{**pair, "size": 1}],
+            [("fetch", "Mallory", "Bob", n) for n in (0, -seconds // 6, seconds - 1, seconds)],
+        ),
+        ("an answer that was not kept", [{**pair, "size": 1}], [ask, (*ask, True)]),
     ]
     return [_limited(about, rules, t, events) for about, rules, events in scripts]
 
 
 def _limited(about, rules, t, events):
+    """A case of these events. One with `True` at its end gets the state of the one before."""
     steps = tuple(
         Step(
             f"{what}, {who} → {target}, {after} s",
             ({"what": what, "from": who, "to": target, "now": t + after},),
+            bool(again),
         )
-        for what, who, target, after in events
+        for what, who, target, after, *again in events
     )
     return Case(({"rules": rules, "buckets": {}},), about, {}, steps)
 
 
-_FILLS = "credit + max(0, now - then)"
-_KEEPS = "        buckets[bucket] = (credit, max(then, now))\n"
+_FILLS = "credit + later - then"
+_WAIT = "wait = max(wait, later - now - credit)"
+_KEEPS = "        buckets[bucket] = (credit, later)\n"
 _REFUSES = 'return [state, {"status": 429, "retry_after": wait}]'
 _KNOWN = 'if rule["what"] not in (event["what"], "any"):'
 
@@ -576,8 +599,10 @@ _RATE_LIMIT = Task(
         "gradually, and never more than `size`. A request needs a token from every rule that "
         'fits it, and takes all of them or none. Decision: {"status": 200}, or {"status": 429, '
         '"retry_after": s} with the smallest number of seconds after which this request would be '
-        'allowed. A clock that goes back gives no token, and takes none. state["buckets"] is {} '
-        "at first; what it holds is up to you. Change no argument in place."
+        "allowed. A clock that goes back gives no token, and takes none: nothing comes back until "
+        "it is where it was, and `retry_after` counts this time, too. All numbers are whole: count "
+        'in seconds, a token is `seconds` of them. state["buckets"] is {} at first; what it holds '
+        "is up to you. Change no argument in place, and nothing inside one."
     ),
     why="The server says when it is worth asking again, and whoever is refused loses nothing.",
     points=4,
@@ -585,11 +610,12 @@ _RATE_LIMIT = Task(
     section="Lesson 17, “Limits of a service”; X3DH §4.7",
     modules=(),
     hints=Hints(
-        "Compute all credits first, and decide when the last rule has spoken.",
-        "Count credit in seconds: a full bucket has size × seconds, a request costs `seconds`. "
-        "What is missing below 0 is the time to wait.",
-        'bucket = (number, *(event[field] for field in rule["by"])); credit = min(full, credit + '
-        'max(0, now - then)) - rule["seconds"]; wait = max(wait, -credit).',
+        "Compute what is left in all buckets first, and decide when the last rule has spoken.",
+        "Count what a bucket has in seconds: a full one has size × seconds, a request costs "
+        "`seconds`. What is missing below 0 is the time to wait.",
+        'bucket = (number, *(event[field] for field in rule["by"])); later = max(then, now); '
+        'left = min(full, left + later - then) - rule["seconds"]; if it is below 0, wait '
+        "later - now - left.",
     ),
     reference=RATE_LIMIT,
     cases=rate_limit_cases,
@@ -606,6 +632,46 @@ _RATE_LIMIT = Task(
                 (_REFUSES, _REFUSES.replace("[state,", '[{**state, "buckets": buckets},')),
             ),
             (
+                "a refusal costs some tokens",
+                "The rules that had a token took it, although another rule refused. A request "
+                "takes all tokens or none.",
+                "Write nothing until every rule has spoken; return the old state with a refusal.",
+                (_REFUSES, _REFUSES.replace("[state,", '[{**state, "buckets": buckets},')),
+                (_KEEPS, f"        else:\n    {_KEEPS}"),
+            ),
+            (
+                "written before all rules have spoken",
+                "A dict inside the state was changed in place, and before all rules had spoken. "
+                "So a refused request costs a token as well.",
+                'Work on a copy: dict(state["buckets"]). A copy of the outer dict shares what is '
+                "inside.",
+                ('dict(state["buckets"])', 'state["buckets"]'),
+            ),
+            (
+                "the old buckets changed",
+                'state["buckets"] was changed in place. Whoever could not save the new state, and '
+                "goes on with the old one, has paid.",
+                'Work on a copy: dict(state["buckets"]). A copy of the outer dict shares what is '
+                "inside.",
+                (
+                    'return [{**state, "buckets": buckets}, {"status": 200}]',
+                    'state["buckets"].update(buckets)\n    return [state, {"status": 200}]',
+                ),
+            ),
+            (
+                "tokens as floats",
+                "Parts of a token were counted as floats, and no float is exactly a third. So the "
+                "wait is a second too long.",
+                "Count in whole seconds: a full bucket has size * seconds, a request costs "
+                "`seconds`.",
+                ('full = rule["size"] * rule["seconds"]', 'full = rule["size"]'),
+                (
+                    'credit + later - then) - rule["seconds"]',
+                    'credit + (later - then) / rule["seconds"]) - 1',
+                ),
+                ("later - now - credit", 'later - now - int(credit * rule["seconds"] // 1)'),
+            ),
+            (
                 "the first rule decides",
                 "The search ended at the first rule that fits. Later rules never count.",
                 "Every rule that fits must give a token.",
@@ -614,26 +680,23 @@ _RATE_LIMIT = Task(
             (
                 "the last rule decides",
                 "The wait of the last rule replaced the others. A rule that refuses is forgotten.",
-                "Keep the longest wait: max(wait, -credit).",
-                ("wait = max(wait, -credit)", "wait = -credit"),
+                "Keep the longest wait: max(wait, what this rule asks for).",
+                (
+                    f"        if credit < 0:\n            {_WAIT}",
+                    "        wait = later - now - credit if credit < 0 else 0",
+                ),
             ),
             (
                 "the shortest wait",
                 "The wait is the shortest of all rules. After it another rule still refuses.",
                 "Every rule must have a token: take the longest wait.",
-                (
-                    "wait = max(wait, -credit)",
-                    "wait = min(wait or -credit, -credit) if credit < 0 else wait",
-                ),
+                (_WAIT, "wait = min(wait or 10**9, later - now - credit)"),
             ),
             (
                 "always the whole time",
                 "The wait is the time of a whole token, although a part of it has passed.",
-                "What is missing below 0 is the wait.",
-                (
-                    "wait = max(wait, -credit)",
-                    'wait = max(wait, rule["seconds"] if credit < 0 else 0)',
-                ),
+                "Only what is missing of the token has to come back.",
+                (_WAIT, 'wait = max(wait, rule["seconds"])'),
             ),
             (
                 "all kinds of requests",
@@ -672,44 +735,52 @@ _RATE_LIMIT = Task(
             (
                 "one too many",
                 "A bucket with less than a whole token still gives one.",
-                "Refuse when the credit after the request is below 0.",
+                "Refuse when the bucket would be below 0 after the request.",
                 ("    if wait > 0:", '    if wait >= min(r["seconds"] for r in state["rules"]):'),
             ),
             (
                 "the last token kept back",
                 "The last token is never given.",
-                "A credit of exactly 0 after the request is enough.",
-                ("wait = max(wait, -credit)", "wait = max(wait, 1 - credit)"),
+                "A bucket that is exactly empty after the request is right.",
+                ("credit < 0", "credit < 1"),
+                (_WAIT, "wait = max(wait, later - now + 1 - credit)"),
             ),
             (
                 "nothing comes back",
                 "Time adds nothing: after the first burst everything is refused for ever.",
-                "The credit grows by now - then.",
+                "What a bucket has grows with the seconds since its last request.",
                 (_FILLS, "credit"),
             ),
             (
                 "more than full",
                 "A bucket grows beyond its size. After a quiet night, one person may empty a pool.",
                 "min(full, …).",
-                ("min(full, credit + max(0, now - then))", "(credit + max(0, now - then))"),
+                (f"min(full, {_FILLS})", f"({_FILLS})"),
             ),
             (
                 "a clock taken at its word",
                 "The clock went back, and tokens were taken away for it.",
                 "max(0, now - then): time that goes backwards counts as none.",
-                (_FILLS, "credit + now - then"),
+                ("later = max(then, now)", "later = now"),
+            ),
+            (
+                "the clock's way back not waited for",
+                "A bucket gets nothing while the clock is behind the time of its last request. "
+                "The wait does not count this time, so the client comes too early.",
+                "Add what the clock lacks: max(0, then - now).",
+                (_WAIT, "wait = max(wait, -credit)"),
             ),
             (
                 "a clock set back and forth",
                 "The clock went back, its time was stored, and when it came right again the same "
                 "time gave tokens twice.",
                 "Store the later of the two times.",
-                ("(credit, max(then, now))", "(credit, now)"),
+                ("(credit, later)", "(credit, now)"),
             ),
             (
                 "nothing is taken",
                 "The buckets stay full, and every request is allowed.",
-                "Store the credit after the request.",
+                "Store what the bucket has after the request.",
                 ("buckets[bucket] = (credit,", 'buckets[bucket] = (credit + rule["seconds"],'),
             ),
             (
