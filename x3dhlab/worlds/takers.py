@@ -173,8 +173,11 @@ def race(database, sent: Sequence, order: Sequence[int], keys: int = 3) -> Ended
 def races(dialect: str, statements: Sequence[str], keys: int = 3, on=None) -> Iterator[Ended]:
     """Every order of two takers with these statements, on SQLite or on the model of PostgreSQL.
 
-    `on` is another database of this dialect, such as a real server.
+    `on` is another database of this dialect, such as a real server. Raises `ValueError` for a
+    dialect that is none of `DIALECTS`.
     """
+    if dialect not in DIALECTS:
+        raise ValueError(f"the dialect is one of {', '.join(DIALECTS)}")
     sent = moves(dialect, statements)
     with _DATABASES[dialect]() if on is None else contextlib.nullcontext(on) as database:
         for order in orders(len(sent)):

@@ -473,8 +473,7 @@ def rate_limit(state, event):
         credit, then = buckets.get(bucket, (full, now))
         later = max(then, now)
         credit = min(full, credit + later - then) - rule["seconds"]
-        if credit < 0:
-            wait = max(wait, later - now - credit)
+        wait = max(wait, later - now - credit if credit < 0 else 0)
         buckets[bucket] = (credit, later)
     if wait > 0:
         return [state, {"status": 429, "retry_after": wait}]
@@ -580,7 +579,7 @@ def _limited(about, rules, t, events):
 
 
 _FILLS = "credit + later - then"
-_WAIT = "wait = max(wait, later - now - credit)"
+_WAIT = "wait = max(wait, later - now - credit if credit < 0 else 0)"
 _KEEPS = "        buckets[bucket] = (credit, later)\n"
 _REFUSES = 'return [state, {"status": 429, "retry_after": wait}]'
 _KNOWN = 'if rule["what"] not in (event["what"], "any"):'
@@ -637,7 +636,7 @@ _RATE_LIMIT = Task(
                 "takes all tokens or none.",
                 "Write nothing until every rule has spoken; return the old state with a refusal.",
                 (_REFUSES, _REFUSES.replace("[state,", '[{**state, "buckets": buckets},')),
-                (_KEEPS, f"        else:\n    {_KEEPS}"),
+                (_KEEPS, f"        if credit >= 0:\n    {_KEEPS}"),
             ),
             (
                 "written before all rules have spoken",
@@ -681,22 +680,19 @@ _RATE_LIMIT = Task(
                 "the last rule decides",
                 "The wait of the last rule replaced the others. A rule that refuses is forgotten.",
                 "Keep the longest wait: max(wait, what this rule asks for).",
-                (
-                    f"        if credit < 0:\n            {_WAIT}",
-                    "        wait = later - now - credit if credit < 0 else 0",
-                ),
+                (_WAIT, "wait = later - now - credit if credit < 0 else 0"),
             ),
             (
                 "the shortest wait",
                 "The wait is the shortest of all rules. After it another rule still refuses.",
                 "Every rule must have a token: take the longest wait.",
-                (_WAIT, "wait = min(wait or 10**9, later - now - credit)"),
+                (_WAIT, "wait = min(wait or 10**9, later - now - credit) if credit < 0 else wait"),
             ),
             (
                 "always the whole time",
                 "The wait is the time of a whole token, although a part of it has passed.",
                 "Only what is missing of the token has to come back.",
-                (_WAIT, 'wait = max(wait, rule["seconds"])'),
+                (_WAIT, 'wait = max(wait, rule["seconds"] if credit < 0 else 0)'),
             ),
             (
                 "all kinds of requests",
@@ -742,8 +738,7 @@ _RATE_LIMIT = Task(
                 "the last token kept back",
                 "The last token is never given.",
                 "A bucket that is exactly empty after the request is right.",
-                ("credit < 0", "credit < 1"),
-                (_WAIT, "wait = max(wait, later - now + 1 - credit)"),
+                ("- credit if credit < 0", "+ 1 - credit if credit < 1"),
             ),
             (
                 "nothing comes back",
