@@ -186,7 +186,7 @@ class HttpTransport:
 
 
 class _Patience:
-    """How long a request is made again. Pauses grow and are random: a crowd must not return as one."""
+    """How long a request is made again. Pauses grow and are random: no crowd returns as one."""
 
     def __init__(self, seconds):
         self._until, self._pause = time.monotonic() + seconds, FIRST_PAUSE
