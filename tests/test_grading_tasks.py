@@ -272,6 +272,12 @@ def test_what_a_database_says_of_long_statements_is_not_cut_off(old, new, said):
     assert said in " ".join(shown.split())
 
 
+def test_a_wait_that_a_float_made_a_second_too_long_is_explained():
+    task = TASKS["service.rate_limit"]
+    change = "later - now - credit", "later - now - credit + (credit == -40)"
+    assert "one second off" in judged(generic.replaced(task.reference, change), task).feedback.got
+
+
 def test_an_alien_inside_a_witness_is_no_witness():
     task = TASKS["store.take_atomically"]
     answer = "def take_atomically(dialect):\n    return ['COMMIT', b'', 1.5]\n"

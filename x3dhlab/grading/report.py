@@ -92,7 +92,8 @@ def show(value, labels: dict | None = None) -> str:
         return "{" + ", ".join(f"{show_key(k)}: {show(v, labels)}" for k, v in value.items()) + "}"
     if type(value) is Other:
         return f"a value of type {clean(value.name)}"
-    return clean(repr(value))[:80]
+    text = clean(repr(value))
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def show_key(key) -> str:

@@ -41,9 +41,11 @@ def take_objection(case: Case, value) -> str:
         raise TypeError("a list of statements")
     if not 0 < len(value) <= takers.MOST:
         return f"There are {len(value)} statements; the checker runs 1 to {takers.MOST}."
-    return _objection(case.arguments[0], tuple(value))
+    found = _objection(case.arguments[0], tuple(value))
+    return f"{found} {_UNDONE}" if " without COMMIT" in found else found
 
 
+_UNDONE = "When the connection closes, what is not committed is undone."
 _objection = functools.lru_cache(maxsize=256)(takers.objection)
 
 _TWO_STEPS = """
@@ -578,6 +580,14 @@ def _limited(about, rules, t, events):
     return Case(({"rules": rules, "buckets": {}},), about, {}, steps)
 
 
+def _float_explained(case, got):
+    """One second too many or too few after a third of a minute comes from a float."""
+    last = got[-1][1] if got else None
+    off = type(last) is dict and last.get("retry_after") in (39, 41)
+    return _NO_THIRD if off and case.about == "a third of a minute" else ""
+
+
+_NO_THIRD = "one second off. No float is exactly a third of a token; count in whole seconds"
 _FILLS = "credit + later - then"
 _WAIT = "wait = max(wait, later - now - credit if credit < 0 else 0)"
 _KEEPS = "        buckets[bucket] = (credit, later)\n"
@@ -617,6 +627,7 @@ _RATE_LIMIT = Task(
         "later - now - left.",
     ),
     reference=RATE_LIMIT,
+    explain=_float_explained,
     cases=rate_limit_cases,
     mistakes=(
         generic.nothing_returned("rate_limit", RATE_LIMIT),
