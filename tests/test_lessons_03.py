@@ -24,7 +24,7 @@ def stocked(one_time=100, url="sqlite://"):
 def test_no_private_half_is_in_the_servers_file(tmp_path):
     file = tmp_path / "keys.db"
     ring, _ = stocked(url=f"sqlite:///{file}")
-    data = file.read_bytes()
+    data = b"".join(path.read_bytes() for path in tmp_path.iterdir())  # with its write-ahead log
     assert all(pair.public in data for pair in ring.one_time.values())
     secrets = [ring.identity.private, *(pair.private for pair in ring.one_time.values())]
     assert not [secret for secret in secrets if secret in data]
