@@ -114,7 +114,8 @@ def change_a_control(widget):
     control = widget.locator(".e-controls").locator("select, input").first
     kind = control.evaluate("e => e.type")
     if kind == "select-one":
-        control.select_option(index=control.locator("option").count() - 1)
+        last = control.locator("option").count() - 1
+        control.select_option(index=0 if control.evaluate("e => e.selectedIndex") == last else last)
     elif kind == "text":
         control.fill("B")
     else:
