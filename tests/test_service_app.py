@@ -1,5 +1,6 @@
 """The service over HTTP: what it answers to whom, what it refuses and with which sentence."""
 
+import asyncio
 import base64
 import json
 import logging
@@ -424,6 +425,23 @@ def test_requests_are_counted_by_template_and_status(desk, bob, alice):
     assert 'route="/v1/users/{name}/bundles"' in page
     assert "Bob" not in page
     assert "Alice" not in page
+
+
+def test_whoever_has_an_answer_finds_it_counted():
+    app = module.application("sqlite://")
+    registry, counts = app.state.core.metrics.registry, []
+    labels = {"method": "GET", "route": "/metrics", "status": "200"}
+    scope = {"type": "http", "method": "GET", "path": "/metrics", "query_string": b"",
+             "headers": [], "client": None}  # fmt: skip
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        counts.append(registry.get_sample_value("x3dhlab_requests_total", labels))
+
+    asyncio.run(app(scope, receive, send))
+    assert counts == [None, 1]  # at the head of the answer, and at its end
 
 
 def test_a_log_line_is_json_without_names(desk, bob, alice, caplog):

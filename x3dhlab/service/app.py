@@ -216,13 +216,15 @@ class Core:
     async def clean(self) -> None:
         """Delete what has run out, now and then, as long as this runs."""
         while True:
-            now = int(self.clock())
             with contextlib.suppress(Refused):
-                await self.commits(self.accounts.expire)
-                await self.commits(self.store.forget, before=now - ANSWER_SECONDS)
-                lost = await self.commits(self.mailbox.expire, now - MESSAGE_SECONDS)
-                self.metrics.expired.inc(lost)
+                self.metrics.expired.inc(await self.commits(self._expire, int(self.clock())))
             await asyncio.sleep(CLEANING_SECONDS)
+
+    def _expire(self, now):
+        with self.database.transaction():
+            self.accounts.expire()
+            self.store.forget(before=now - ANSWER_SECONDS)
+            return self.mailbox.expire(now - MESSAGE_SECONDS)
 
     async def stop(self) -> None:
         """Finish what is under way, then let go of the database."""
@@ -492,7 +494,7 @@ def _refusal(status, told, headers=None):
 
 
 class Guard:
-    """Before any handler: rate and size. After it: the count and the log."""
+    """Before any handler: rate and size. Before an answer ends: the count and the log."""
 
     def __init__(self, app, core: Core):
         self.app, self.core = app, core
@@ -501,18 +503,18 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        began, sent = time.perf_counter(), [0]
+        began, status = time.perf_counter(), 0
 
         async def sending(message):
-            if message["type"] == "http.response.start":
-                sent[0] = message["status"]
+            nonlocal status
+            status = message.get("status", status)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                route = getattr(scope.get("route"), "path", "none")
+                seconds = time.perf_counter() - began
+                self.core.metrics.answered(_method(scope["method"]), route, status, seconds)
             await send(message)
 
         await self._pass(scope, receive, sending)
-        if scope["type"] == "http":
-            route = getattr(scope.get("route"), "path", "none")
-            seconds = time.perf_counter() - began
-            self.core.metrics.answered(_method(scope["method"]), route, sent[0], seconds)
 
     async def _pass(self, scope, receive, send):
         try:
