@@ -53,9 +53,10 @@ def test_no_outage_makes_these_designs_give_a_key_out_twice(design):
     assert finds(design, NO_RESTORE) is None
 
 
+@pytest.mark.parametrize("seeds", [250, pytest.param(1_000, marks=pytest.mark.full)])
 @excluding
-def test_nor_does_a_restore_when_the_keys_of_the_backup_are_thrown_away(design):
-    assert finds(regions.careful(design), FAULTS, range(250)) is None
+def test_nor_does_a_restore_when_the_keys_of_the_backup_are_thrown_away(design, seeds):
+    assert finds(regions.careful(design), FAULTS, range(seeds)) is None
 
 
 @pytest.mark.parametrize("fault", FAULTS)

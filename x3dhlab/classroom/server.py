@@ -9,10 +9,8 @@ machine that serves it. Every request is limited in size and rate before it is l
 
 import asyncio
 import contextlib
-import errno
 import hmac
 import json
-import os
 import secrets
 import socket
 import sqlite3
@@ -32,7 +30,7 @@ from x3dhlab.classroom import room as rooms
 from x3dhlab.classroom.places import BATCH, Event
 from x3dhlab.classroom.room import NotAllowed, Room
 from x3dhlab.course import CourseProblem
-from x3dhlab.service.guard import Rate, again, read_body
+from x3dhlab.service.guard import Rate, again, listen, read_body
 
 BODY_LIMIT = 16 * 1024  # bytes; a report of `BATCH` events has about 3 KB
 BODY_SECONDS = 5  # for a body to arrive
@@ -379,20 +377,11 @@ def _ask(address, token):
 
 
 def _listen(host, port):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol's number, asyncio sends at once: without it, answers wait 40 ms.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if os.name == "posix":
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen()  # from now on, so that the address is good when it is told
+        return listen(host, port)
     except OSError as problem:
-        listening.close()
-        busy = problem.errno == errno.EADDRINUSE
-        why = f"port {port} is busy; choose another one with --port" if busy else problem.strerror
-        raise CourseProblem(f"The room cannot be served on {host}: {why}.") from problem
-    return listening
+        why = f"The room cannot be served on {host}: {problem.strerror}."
+        raise CourseProblem(why) from problem
 
 
 def _reachable(host):

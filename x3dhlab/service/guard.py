@@ -1,6 +1,10 @@
-"""What stands before a handler: how often somebody may ask, and how much a request may bring."""
+"""What stands before a handler: the socket, how often somebody may ask, and how much a request may
+bring. The prekey service and a room's page share it."""
 
+import errno
 import math
+import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,3 +57,24 @@ def again(body: bytes, receive):
         return waiting.pop() if waiting else await receive()
 
     return receiving
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens, so that its address is good when it is told; port 0 is any free one.
+
+    Raises `OSError`; its `strerror` says what to do.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol's number, asyncio sends at once: without it, answers wait 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as problem:
+        listening.close()
+        if problem.errno == errno.EADDRINUSE:
+            problem.strerror = f"port {port} is busy; choose another one with --port"
+        raise
+    return listening

@@ -1,11 +1,8 @@
 """The service at work: in a thread of this process, or alone until Ctrl+C."""
 
 import contextlib
-import errno
 import functools
 import logging
-import os
-import socket
 import sys
 import threading
 import time
@@ -15,6 +12,7 @@ import uvicorn
 from x3dhlab.errors import StoreUnavailable
 from x3dhlab.service import metrics, relay
 from x3dhlab.service.app import application
+from x3dhlab.service.guard import listen
 
 PORT = 8766
 STOP_SECONDS = 5  # for requests that are under way
@@ -35,7 +33,7 @@ class Service:
     def start(self) -> "Service":
         """Answers from now on. Raises `StoreUnavailable` for a database or a port."""
         self.application = self._made()
-        listening = listen(self.host, self.port)
+        listening = _listen(self.host, self.port)
         self.port = listening.getsockname()[1]
         self._server = uvicorn.Server(_settings(self.application))
         self._thread = threading.Thread(
@@ -67,7 +65,7 @@ def serve(database: str, *, host: str = "127.0.0.1", port: int = PORT, say=None,
     """Serve until Ctrl+C. Raises `StoreUnavailable` for a database or a port that is not usable."""
     say = say or functools.partial(print, flush=True)
     app = application(database, **options)
-    listening = listen(host, port)
+    listening = _listen(host, port)
     port = listening.getsockname()[1]
     _log_to(sys.stderr)
     say(f"The prekey service answers on {_address(host, port)}")
@@ -81,22 +79,12 @@ def serve(database: str, *, host: str = "127.0.0.1", port: int = PORT, say=None,
     say("Stopped. What was answered is on the disk.")
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket on this address; port 0 is any that is free. Raises `StoreUnavailable`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol's number, asyncio sends at once: without it, answers wait 40 ms.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+def _listen(host, port):
     try:
-        if os.name == "posix":
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(1024)
+        return listen(host, port)
     except OSError as problem:
-        listening.close()
-        busy = problem.errno == errno.EADDRINUSE
-        why = f"port {port} is busy; choose another one with --port" if busy else problem.strerror
-        raise StoreUnavailable(f"the service cannot listen on {host}: {why}") from problem
-    return listening
+        why = f"the service cannot listen on {host}: {problem.strerror}"
+        raise StoreUnavailable(why) from problem
 
 
 def _address(host, port):

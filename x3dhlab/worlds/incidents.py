@@ -248,6 +248,7 @@ class _Fleet:
         self.env, self.history = simpy.Environment(), []
         self.phones = {phone.name: phone for phone in plan.phones}
         self.keys = keys(rules, list(self.phones))
+        self.boxes = {name: [] for name in self.phones}  # what has arrived and was not read
         self.heads = {region: {} for region in REGIONS}  # region → name → (upload, stamp)
         self.due = {phone.name: phone.due for phone in plan.phones}
         for phone in plan.phones:
@@ -293,7 +294,8 @@ class _Fleet:
 
     def wake(self, phone):
         name = phone.name
-        mail = self.keys.arrived(name)
+        mail = list(self.boxes[name])
+        self.boxes[name].clear()
         for number in mail:
             self.read(name, number)
         if self.env.now >= self.due[name]:
@@ -369,7 +371,7 @@ class _Fleet:
         slow = self.rules.slow and phone.queue == self.plan.queue and begin <= writer.time < end
         first = writer.time + (writer.late if slow else writer.delay)
         for time in (first, *([first + writer.copy] if writer.copy else ())):
-            at(self.env, time, _ARRIVE, functools.partial(self.keys.arrive, name, number))
+            at(self.env, time, _ARRIVE, functools.partial(self.boxes[name].append, number))
         return None
 
 
@@ -410,7 +412,7 @@ class Counted:
     def __init__(self, rules: Rules, names: list[str]):
         self.rules, self.life = rules, 0
         self.rings = {name: _Ring({1: (0, 0)}) for name in names}
-        self.saved, self.boxes = {}, {name: [] for name in names}
+        self.saved = {}
         self.pools, self.issued = {name: {} for name in names}, {name: set() for name in names}
         self.sealed = {}
         for name in names:
@@ -489,13 +491,6 @@ class Counted:
             raise BadSignature("the signature does not fit")
         self.sealed[number] = bundle
 
-    def arrive(self, name, number):
-        self.boxes[name].append(number)
-
-    def arrived(self, name):
-        found, self.boxes[name] = self.boxes[name], []
-        return found
-
     def read(self, name, number):
         ring, (spk, key) = self.rings[name], self.sealed[number]
         if number in ring.read:
@@ -547,7 +542,7 @@ class Real:
     def __init__(self, rules: Rules, names: list[str]):
         self.rules, self.database = rules, PreKeyStore()
         self.parties = {name: Party(name, _Post(), one_time=BATCH) for name in names}
-        self.saved, self.boxes, self.sealed = {}, {name: [] for name in names}, {}
+        self.saved, self.sealed = {}, {}
 
     def _ring(self, name):
         return self.parties[name].device.ring
@@ -614,13 +609,6 @@ class Real:
         writer = Party(stranger, post, protocol=_protocol(self.rules, version), one_time=0)
         writer.send("somebody", b"Hello")
         (self.sealed[number],) = post.sent
-
-    def arrive(self, name, number):
-        self.boxes[name].append(number)
-
-    def arrived(self, name):
-        found, self.boxes[name] = self.boxes[name], []
-        return found
 
     def read(self, name, number):
         party, before = self.parties[name], self._ring(name)
