@@ -252,3 +252,14 @@ def test_the_transport_holds_no_private_key(services):
     for private in (bob.identity.private, *(key for key in (bob.device.ring.identity.private,))):
         assert private.hex() not in repr(vars(transport))
     assert "sign=" not in repr(transport._people["Bob"])
+
+
+def test_a_proxy_of_the_environment_is_not_asked(monkeypatch, services):
+    for scheme in ("http", "https", "all", "ws"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+    transport = services()
+    alice, _ = people(transport, one_time=1)
+    alice.send("Bob", TEXT)
+    heard = transport.listen("Bob")
+    assert next(heard)[0] == "Alice"
+    heard.close()

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -75,6 +77,32 @@ def test_an_open_socket_does_not_hold_up_the_end(tmp_path):
             bob = desk.sign_in(Device("Bob"))
             after.enter_context(desk.socket(bob))
         assert not desk.service._thread.is_alive()
+
+
+def test_the_end_waits_for_what_is_under_way(monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    with Desk() as desk, ThreadPoolExecutor(2) as threads:
+        counts, bob = desk.core.store.counts, desk.sign_in(Device("Bob"))
+        desk.publish(bob)
+
+        def slow(name):
+            begun.set()
+            assert go_on.wait(60)
+            return counts(name)
+
+        monkeypatch.setattr(desk.core.store, "counts", slow)
+        answer = threads.submit(desk.ask, bob, "GET", "/v1/users/Bob/counts")
+        assert begun.wait(60)
+        stopped = threads.submit(desk.service.stop)
+        while _answers(desk.service.port):
+            assert not stopped.done()
+        go_on.set()
+        assert answer.result(60).status_code == 200
+
+
+def _answers(port):
+    with contextlib.closing(socket.socket()) as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_several_services_on_one_database_are_one(database_url):

@@ -44,13 +44,14 @@ class _Person:
 class HttpTransport:
     """A `Transport` over the service at `url`. `patience` is in seconds.
 
+    It never takes the proxy that the environment names: a service runs here or in this room.
     Raises the service's refusals as their own classes, `StoreUnavailable` when it cannot be
     reached for that long, `NotSignedIn` for a sender that nobody introduced.
     """
 
     def __init__(self, url: str, *, patience: float = PATIENCE):
         self.url, self.patience = url.rstrip("/"), patience
-        self._client = httpx.Client(base_url=self.url, timeout=max(1, patience))
+        self._client = httpx.Client(base_url=self.url, timeout=max(1, patience), trust_env=False)
         self._people: dict[str, _Person] = {}
         self._signing_in = threading.Lock()
 
@@ -139,7 +140,8 @@ class HttpTransport:
 
     def _socket(self, name):
         address = f"ws{self.url.removeprefix('http')}/v1/socket"
-        return connect(address, additional_headers=self._signed_in(name), max_size=None)
+        signed_in = self._signed_in(name)
+        return connect(address, additional_headers=signed_in, max_size=None, proxy=None)
 
     def _ask(self, name, method, path, headers=(), **body):
         patience, renewed = _Patience(self.patience), False
