@@ -537,19 +537,36 @@ def test_each_module_is_valid_javascript(name, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-def test_no_place_holds_the_right_option_more_often():
-    places = Counter()
+def asked():
+    """(id, table) of every question with options."""
     for file in sorted((files("x3dhlab") / "questions").iterdir(), key=lambda file: file.name):
         for name, table in tomllib.loads(file.read_text(encoding="utf-8")).items():
             if "options" in table:
-                id = f"{file.name.removesuffix('.toml')}.{name}"
-                _, options = bank(id)
-                assert options == bank(id)[1]
-                assert {o.text for o in options} == {o["text"] for o in table["options"]}
-                places.update((len(options), n) for n, o in enumerate(options) if o.correct)
+                yield f"{file.name.removesuffix('.toml')}.{name}", table
+
+
+def test_no_place_holds_the_right_option_more_often():
+    places = Counter()
+    for id, table in asked():
+        _, options = bank(id)
+        assert options == bank(id)[1]
+        assert {o.text for o in options} == {o["text"] for o in table["options"]}
+        places.update((len(options), n) for n, o in enumerate(options) if o.correct)
     for length in (3, 4):
         of_length = [places[length, place] for place in range(length)]
         assert min(of_length) > 0 and max(of_length) < 0.6 * sum(of_length)
+
+
+def test_the_right_option_is_not_known_by_its_length():
+    longest = Counter()
+    for id, table in asked():
+        right = [len(o["text"]) for o in table["options"] if o.get("correct")]
+        wrong = max((len(o["text"]) for o in table["options"] if not o.get("correct")), default=0)
+        if len(right) == 1:
+            assert right[0] <= 1.25 * wrong, id
+            longest.update([(id[:2], right[0] > wrong)])
+    for lesson, _ in list(longest):
+        assert longest[lesson, True] <= 0.4 * (longest[lesson, True] + longest[lesson, False])
 
 
 def test_an_experiment_answers_also_when_the_outcome_is_the_same():
