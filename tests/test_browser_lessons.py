@@ -120,7 +120,7 @@ def change_a_control(widget):
         control.fill("B")
     else:
         control.press("Space" if kind == "checkbox" else "ArrowRight")
-    widget.page.wait_for_function("e => !e.isConnected", arg=before)
+    widget.page.wait_for_function("e => !e.isConnected", arg=before, polling=100)
 
 
 def tell_a_lie(widget):
@@ -128,7 +128,7 @@ def tell_a_lie(widget):
     before = widget.inner_text()
     widget.locator("input[type=checkbox]").first.click()
     other = "([e, before]) => e.innerText !== before"
-    widget.page.wait_for_function(other, arg=[widget.element_handle(), before])
+    widget.page.wait_for_function(other, arg=[widget.element_handle(), before], polling=100)
 
 
 ACTS = {
