@@ -95,6 +95,13 @@ def test_no_lesson_shows_which_option_is_right(lesson):
     assert "correct=True" not in saved
 
 
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_a_folded_title_has_no_marks_that_only_markdown_reads(lesson):
+    """What follows an HTML tag on its line is shown as it stands."""
+    for title in re.findall(r"<summary>(.*?)</summary>", "\n".join(cells(lesson, "markdown"))):
+        assert not set("`*") & set(title), title
+
+
 def test_most_of_a_short_first_message_is_public_keys():
     parts = scenes.first_message_parts(first_run(b"Hello, Bob!"))
     assert parts["public keys"] == 99

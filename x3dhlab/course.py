@@ -1004,7 +1004,8 @@ def _say(text):
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The variables that keep what Jupyter and other tools write inside the workspace."""
+    """The variables that keep what Jupyter and other tools write inside the workspace, and what
+    lessons ask on this machine."""
     hidden = _hidden(Path(folder).absolute())
     return {
         progress.VARIABLE: str(hidden / progress.FILE),
@@ -1018,8 +1019,16 @@ def environment(folder: Path) -> dict[str, str]:
         "HYPOTHESIS_STORAGE_DIRECTORY": str(hidden / "hypothesis"),
         # The kernel written by `write_settings` comes before any other of the same name.
         "JUPYTER_PREFER_ENV_PATH": "0",
+        # What lessons serve on this machine is asked directly, whatever proxy is set.
+        "NO_PROXY": _direct(),
+        "no_proxy": _direct(),
         "JUPYTER_TOKEN": os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24),
     }
+
+
+def _direct():
+    set_before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    return ",".join([*filter(None, [set_before]), "localhost", "127.0.0.1", "::1"])
 
 
 def write_settings(folder: Path) -> None:
