@@ -24,15 +24,13 @@ KINDS = ("stub", "pass", "true", "first argument", "always refuses", "a value")
 PATIENCE = 60  # seconds for one call: on a busy machine a slow answer is still an answer
 
 
-def answers():
-    """At least 60 right, wrong and lazy answers to all tasks, as (task, text)."""
-    many = max(2, 60 // len(TASKS))
-    for number, task in enumerate(TASKS.values()):
+def answers(tasks):
+    """A right, two wrong and a lazy answer to each task, as (task, text)."""
+    for number, task in enumerate(tasks):
         yield task, corpus.reference(task)
-        for mistake in (task.mistakes[number % 3 :] + task.mistakes)[:many]:
+        for mistake in (task.mistakes[number % 3 :] + task.mistakes)[:2]:
             yield task, corpus.mistake(task, mistake)
-        for place in range(max(1, many // 2)):
-            yield task, corpus.lazy(task, KINDS[(number + place) % len(KINDS)])
+        yield task, corpus.lazy(task, KINDS[number % len(KINDS)])
 
 
 def in_a_kernel(pairs, folder):
@@ -74,7 +72,7 @@ def in_the_terminal(pairs, folder):
 def in_a_class(pairs, folder):
     """Hand in each text as a learner of a class, and read the report of the class."""
     found = {}
-    for task in TASKS.values():
+    for task in dict.fromkeys(task for task, _ in pairs):
         for number, (wanted, text) in enumerate(pairs):
             if wanted is task:
                 place = folder / task.id / f"{number:03}"
@@ -93,13 +91,15 @@ def _one_cell(text):
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text)])
 
 
-def test_the_cell_the_terminal_and_the_class_report_agree_on_every_answer(tmp_path, capsys):
-    pairs = list(answers())
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.full)])
+def test_the_cell_the_terminal_and_the_class_report_agree_on_every_answer(step, tmp_path, capsys):
+    tasks = list(TASKS.values())[::step]
+    pairs = list(answers(tasks))
     assert len(pairs) >= 60
     terminal = in_the_terminal(pairs, tmp_path)
     assert in_a_class(pairs, tmp_path) == terminal
     assert in_a_kernel(pairs, tmp_path) == terminal
-    assert sum(passed for passed, _ in terminal) == len(TASKS)
+    assert sum(passed for passed, _ in terminal) == len(tasks)
 
 
 @pytest.fixture

@@ -156,7 +156,13 @@ WITNESS_OF_BOTH = {
 """Task and another one whose answer is a true witness for it as well."""
 
 
-@pytest.mark.parametrize("distance", range(1, len(TASKS)))
+def distances():
+    """Every distance between two tasks; each sixth in an ordinary run."""
+    for distance in range(1, len(TASKS)):
+        yield pytest.param(distance, marks=[] if distance % 6 == 1 else pytest.mark.full)
+
+
+@pytest.mark.parametrize("distance", [*distances()])
 def test_the_answer_to_another_task_fails(distance):
     tasks = list(TASKS.values())
     others = tasks[distance:] + tasks[:distance]
