@@ -51,6 +51,10 @@ def minimal_cases(seed: int) -> list[Case]:
             [_forget(one), *_sound(two, 1), _issue(one, 2), _refuse(one, 2)],
             "a message lost",
         ),
+        (
+            [*_sound(one, 1), _refuse(one, 2), _refuse(one, 2)],
+            "a message lost, refused twice",
+        ),
         ([*_sound(one, 1), *_sound(two, 2)], "nothing is wrong"),
         ([], "no line at all"),
         (
@@ -161,6 +165,34 @@ _NAMED = generic.variants(
         ("for place in range(len(history)):", "for place in reversed(range(len(history))):"),
     ),
     (
+        "the first of the rest",
+        "A line stayed because another violation came first in the rest. The one that is looked "
+        "for was still among them.",
+        "Ask whether found[0] is anywhere in violations(rest): use `in`.",
+        (_STILL, "violations([history[other] for other in rest])[:1] == found[:1]"),
+    ),
+    (
+        "the first of two equal lines",
+        "Two lines of the history are equal. The position of the first one stands for the second.",
+        "`index` and `remove` find the first equal line. Work with positions, not with lines.",
+        ("return kept", "return [history.index(history[place]) for place in kept]"),
+    ),
+    (
+        "equal lines left out together",
+        "Two lines of the history are equal, and one of them can go. They were left out together, "
+        "or not at all.",
+        "Compare positions (other != place), not lines.",
+        ("if other != place]", "if history[other] != history[place]]"),
+    ),
+    (
+        "equal lines left out together, and looked up",
+        "Two lines of the history are equal. They were left out together or not at all, and both "
+        "got the position of the first one.",
+        "Work with positions from the beginning: kept = list(range(len(history))).",
+        ("if other != place]", "if history[other] != history[place]]"),
+        ("return kept", "return [history.index(history[place]) for place in kept]"),
+    ),
+    (
         "the last violation",
         "The part shows the last violation. Wanted is the first one that `violations` names.",
         "Take found[0].",
@@ -259,10 +291,10 @@ _MINIMAL_TASK = Task(
 # geo.choose
 
 DESIGNS = """
-LEVELS = ["never", "noticed", "unnoticed"]
+LEVELS = ["never", "noticed", "hidden"]
 DESIGNS = [
     {"name": "one region", "twice": "never", "far": 170, "region_lost": False, "cut_off": False},
-    {"name": "eventual", "twice": "unnoticed", "far": 10, "region_lost": True, "cut_off": True},
+    {"name": "eventual", "twice": "hidden", "far": 10, "region_lost": True, "cut_off": True},
     {"name": "detection", "twice": "noticed", "far": 10, "region_lost": True, "cut_off": True},
     {"name": "leader", "twice": "never", "far": 390, "region_lost": True, "cut_off": False},
 ]
@@ -291,7 +323,7 @@ def choose_cases(seed: int) -> list[Case]:
     rng = random.Random(f"geo.choose {seed}")
     roomy = rng.randint(400, 900)
     rows = [
-        (_need("unnoticed", roomy), "nothing is asked for"),
+        (_need("hidden", roomy), "nothing is asked for"),
         (_need("noticed", roomy), "double issue must be noticed"),
         (_need("never", roomy), "no key twice"),
         (_need("never", roomy, region_lost=True), "no key twice, also while a region is lost"),
@@ -310,8 +342,16 @@ def choose_cases(seed: int) -> list[Case]:
             _need("never", roomy, region_lost=True, always=True, restores=True),
             "everything but keys for those who are cut off",
         ),
-        (_need("unnoticed", roomy, always=True), "an answer always, keys twice allowed"),
-        (_need("unnoticed", rng.randint(1, 9)), "faster than the nearest region"),
+        (_need("hidden", roomy, always=True), "an answer always, keys twice allowed"),
+        (
+            _need("noticed", roomy, cut_off=True, always=True),
+            "keys for those who are cut off, and an answer always",
+        ),
+        (
+            _need("noticed", roomy, region_lost=True, cut_off=True, always=True),
+            "keys in both outages, and an answer always",
+        ),
+        (_need("hidden", rng.randint(1, 9)), "faster than the nearest region"),
         (_need("noticed", roomy, restores=True, always=True), "backups, and an answer always"),
     ]
     rows += [(_any_need(rng), "needs drawn by chance") for _ in range(8)]
@@ -330,7 +370,7 @@ def _need(twice, far, *, region_lost=False, cut_off=False, restores=False, alway
 
 
 def _any_need(rng):
-    twice, far = rng.choice(("never", "noticed", "unnoticed")), rng.choice((10, 169, 389, 390, 500))
+    twice, far = rng.choice(("never", "noticed", "hidden")), rng.choice((10, 169, 389, 390, 500))
     return _need(twice, far, **{
         name: rng.random() < 0.5 for name in ("region_lost", "cut_off", "restores", "always")
     })  # fmt: skip
@@ -358,7 +398,7 @@ def explain_choice(case: Case, got) -> str:
 
 def _first_need(made, need, name):
     """The first requirement that excludes a design, by setting the others free."""
-    free = _need("unnoticed", 10**6)
+    free = _need("hidden", 10**6)
     design = [one for one in made["DESIGNS"] if one["name"] == name]
     made["DESIGNS"][:] = design
     for field in ("twice", "far", "region_lost", "cut_off"):
@@ -380,6 +420,16 @@ _CHOICES = generic.variants(
         "A design was taken that is worse than required.",
         "LEVELS goes from the best to the worst: the design's place must not be later.",
         ('(design["twice"]) <= LEVELS', '(design["twice"]) >= LEVELS'),
+    ),
+    (
+        "levels compared as text",
+        "Two levels were compared as text, by their letters. `hidden` is the worst, and in the "
+        "alphabet it comes first.",
+        "Compare places in LEVELS: LEVELS.index(…).",
+        (
+            'LEVELS.index(design["twice"]) <= LEVELS.index(requirements["twice"])',
+            'design["twice"] <= requirements["twice"]',
+        ),
     ),
     (
         "the limit itself refused",
@@ -484,6 +534,34 @@ _CHOICES = generic.variants(
          'design["cut_off"])'),
     ),
     (
+        "no answer in an outage",
+        "“Answer without a key” was never added. A design can fit and still stop in an outage: "
+        "where no keys are asked for, an answer still is.",
+        "Look at the design: it stops if its region_lost or its cut_off is False.",
+        ('if requirements["always"] and', "if False and"),
+    ),
+    (
+        "the requirement asked for the outages",
+        "Whether the design stops was read from the requirement. That says what must work, and "
+        "not what the design does.",
+        'Look at design["region_lost"] and design["cut_off"].',
+        (
+            'not (design["region_lost"] and design["cut_off"])',
+            '(requirements["region_lost"] or requirements["cut_off"])',
+        ),
+    ),
+    (
+        "an answer only where keys are required",
+        "“Answer without a key” was added only where keys are required in an outage. An answer "
+        "that must always come needs no such requirement.",
+        "Ask `always`, and then the design alone: where does it stop?",
+        (
+            'if requirements["always"] and',
+            'asked = requirements["region_lost"] or requirements["cut_off"]\n'
+            '            if requirements["always"] and asked and',
+        ),
+    ),
+    (
         "some design in any case",
         "Where nothing fits, a design was named all the same.",
         "Return [None, []] when no design meets all needs.",
@@ -511,13 +589,14 @@ _CHOOSE_TASK = Task(
     signature="choose(requirements: dict) -> list",
     statement=(
         "DESIGNS is given, from simple to complex. For each design: twice is the worst that "
-        "happens to a one-time key (LEVELS goes from best to worst), far the ms until the slowest "
-        "client has its answer, region_lost and cut_off whether keys are still given out while a "
-        "region is lost, and to those who are cut off. `requirements` has the same four: the worst "
-        "allowed level, the longest allowed time, and what must work. Return [name, also] with "
-        'the first design that meets all four, else [None, []]. `also` has "discard after a '
-        'restore" if requirements["restores"] and no key may ever go out twice; then "answer '
-        'without a key" if requirements["always"] and the design stops in one of the two outages.'
+        "happens to a one-time key (one of LEVELS, which go from best to worst), far the ms until "
+        "the slowest client has its answer, region_lost and cut_off whether keys are still given "
+        "out while a region is lost, and to those who are cut off. `requirements` has the same "
+        "four: the worst allowed level, the longest allowed time, and what must work. Return "
+        "[name, also] with the first design that meets all four, else [None, []]. `also` has "
+        '"discard after a restore" if requirements["restores"] and no key may ever go out twice; '
+        'then "answer without a key" if requirements["always"] and the design stops in one of the '
+        "two outages, whether keys are required then or not."
     ),
     why="Needs decide, and what no design excludes is a duty of the people who run it.",
     points=4,
