@@ -111,7 +111,8 @@ def shortest_break(process_once: Callable, length: int = 4) -> str:
     """The shortest run of deliveries, one after the other, that breaks this inbox; or that none is.
 
     Every run of up to `length` different `LETTERS` is tried, on an inbox with room for two
-    entries. An error that the inbox raises breaks it too: it stops the queue.
+    entries. An error that the inbox raises breaks it too: it stops the queue. So does a change in
+    the state or the event that was given: what was not saved would count.
     """
     start, tried = state(random.Random("phone"), room=2), 0
     events = _events(start)
@@ -128,11 +129,13 @@ def shortest_break(process_once: Callable, length: int = 4) -> str:
 def _fault(process_once, now, events):
     """What is wrong after these events, in words, or an empty string."""
     for event, text in events:
-        before = copy.deepcopy(now)
+        before, given, came = copy.deepcopy(now), now, dict(event)
         try:
-            now, effects = process_once(now, event)
+            now, effects = process_once(given, event)
         except Refused as refusal:
             return f"the queue stops: {type(refusal).__name__}"
+        if (given, event) != (before, came):
+            return "an argument was changed in place, saved or not"
         acknowledged = ["acknowledge", event["sequence"]] in effects
         for promise, says in _PROMISES.items():
             if promise(before, now, event, text, acknowledged):

@@ -363,8 +363,8 @@ def _value_advice(task, case, got, wanted, everywhere):
     if alien := plain.others(got.value):
         return _alien_advice(alien[0])
     if ours in (bytes, list) and not task.withheld and len(wanted.value) != len(got.value):
-        unit = "bytes" if ours is bytes else "values"
-        return f"{len(got.value)} {unit} came back, {len(wanted.value)} were expected.", _COUNT
+        unit, cure = ("bytes", _COUNT) if ours is bytes else ("values", _EACH)
+        return f"{len(got.value)} {unit} came back, {len(wanted.value)} were expected.", cure
     return _ENTRIES if ours is dict else ("", "")
 
 
@@ -398,6 +398,7 @@ _CONVERT = "Look at the value after `return`, and print its type."
 _CONVERT_INSIDE = "Print the type of each part of the result."
 _WHOLE = "`/` always gives a float. Count in whole numbers: multiply first, then divide with `//`."
 _COUNT = "Print the length of each part; one is missing, doubled or in another form."
+_EACH = "Compare got and expected one by one: which is missing, which is too many?"
 
 
 def _step_advice(case, got, wanted):

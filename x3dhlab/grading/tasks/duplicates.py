@@ -69,7 +69,10 @@ def once_cases(seed: int) -> list[Case]:
     about = "a record with room for two"
     small = start | {"room": 2}
     cases += [_once_case(small, events, row.split(), about) for row in narrow]
-    cases += [_once_case(start, events, [name, name, "show"], again=True) for name in "KN"]
+    unsaved = ["K ^K show", "N ^N show", "K ^show", "N old ^n show", "N old ^M show"]
+    cases += [
+        _once_case(start, events, row.split(), "a state that is not saved") for row in unsaved
+    ]
     return sorted(cases, key=lambda case: len(case.steps))
 
 
@@ -119,19 +122,17 @@ def _deliveries(rng, start, keys):
     }
 
 
-def _once_case(start, events, names, about="", again=False):
-    steps = [Step(*_step(events[name])) for name in names]
+def _once_case(start, events, names, about=""):
+    """A case of these deliveries; before one with ^, the new state was not saved."""
+    steps = tuple(_step(name, *events[name.lstrip("^")]) for name in names)
     about = about or {1: "one event", 2: "two events"}.get(len(names), "several events")
-    if again:
-        words = f"{steps[1].about}, delivered again because the state was not saved"
-        steps[1] = Step(words, steps[1].arguments, again=True)
-        about = "a state that is not saved"
-    return Case((start,), about, {}, tuple(steps))
+    return Case((start,), about, {}, steps)
 
 
-def _step(named):
-    about, event = named
-    return about, (event,)
+def _step(name, about, event):
+    again = name.startswith("^")
+    words = f"{about}, on the state before: the new one was not saved" if again else about
+    return Step(words, (event,), again=again)
 
 
 _COPY = (
@@ -205,6 +206,19 @@ _WRONG = generic.variants(
         "spelling is not acknowledged, and comes for ever.",
         "Ask for the mark first, then for room: a copy needs no entry.",
         (_MARK + _FULL, _FULL + _MARK),
+    ),
+    (
+        "a copy in another spelling reported",
+        "Its mark is known, so it is a copy, and it is reported as a used key. It has no one-time "
+        "key.",
+        "Answer it like every copy: acknowledge, and say nothing else.",
+        (_MARK, _MARK.replace("done]", '[*done, ["report", "used_key"]]]')),
+    ),
+    (
+        "no key taken for a used key",
+        "Two messages without one-time key count as two uses of one key, because None equals None.",
+        "Ask `key is not None` before you look for the key among the entries.",
+        ("if key is not None and any", "if any"),
     ),
     (
         "no record at all",
@@ -287,6 +301,26 @@ _WRONG = generic.variants(
         "Acknowledge it, and report the reason.",
         ("[*done, [", "[["),
     ),
+    *(
+        (
+            f"no acknowledgement for {reason}",
+            f"Of the refused messages, those with the report {reason} are not acknowledged. They "
+            "come for ever.",
+            "What was refused for good is acknowledged, whatever the reason. Then report it.",
+            (f'[*done, ["report", "{reason}"]]', f'[["report", "{reason}"]]'),
+        )
+        for reason in ("used_key", "unknown_prekey", "does_not_open")
+    ),
+    (
+        "a refusal without its reason",
+        "A refused message is acknowledged, and nobody hears why. The search for the next fault "
+        "has no report.",
+        'Add ["report", reason] after the acknowledgement.',
+        *(
+            (f'[*done, ["report", "{reason}"]]', "done")
+            for reason in ("used_key", "unknown_prekey", "does_not_open")
+        ),
+    ),
     (
         "a used key taken for an unknown one",
         "A key that was used is reported as unknown. The first means that it was given "
@@ -299,6 +333,12 @@ _WRONG = generic.variants(
         "The text is in no state. After the next start nobody can read it, and its key is gone.",
         "Add the text to `texts` in the same new state.",
         (_KEEP, '"texts": state["texts"]'),
+    ),
+    (
+        "the newest text first",
+        "The new text stands before the older ones. Bob reads the conversation backwards.",
+        'Put it at the end: [*state["texts"], text].',
+        (_KEEP, '"texts": [text, *state["texts"]]'),
     ),
     (
         "the one-time key kept",
@@ -325,6 +365,36 @@ _WRONG = generic.variants(
             '"accepted": accepted}\n    accepted.append(entry)\n',
         ),
     ),
+    (
+        "the texts changed in place",
+        "The text was added to the list that was given. If saving fails, the phone shows a text "
+        "that is not on its disk.",
+        'Make a new list: [*state["texts"], text].',
+        (f"state | new | {{{_KEEP}}}", "state | new"),
+        (
+            '    entry["mark"] = mark\n',
+            '    entry["mark"] = mark\n    state["texts"].append(text)\n',
+        ),
+    ),
+    (
+        "the one-time key deleted in place",
+        "The one-time key was deleted from the dictionary that was given. If saving fails, its "
+        "message cannot be opened any more.",
+        "Make a new dictionary without this number.",
+        (_LEFT, "    left = one_time\n    left.pop(key, None)\n"),
+    ),
+    (
+        "the whole state changed in place",
+        "Text, entry and key were changed in the state that was given. If saving fails, the phone "
+        "goes on with things that are not on its disk.",
+        "Change nothing in `state`. Build new parts, and return state | {…}.",
+        (_LEFT, "    one_time.pop(key, None)\n"),
+        (
+            '    new = {"one_time_prekeys": left, "accepted": [*accepted, entry]}\n',
+            '    accepted.append(entry)\n    state["texts"].append(text)\n',
+        ),
+        (f"state | new | {{{_KEEP}}}", "state"),
+    ),
 )
 
 _SECTIONS = {
@@ -333,6 +403,13 @@ _SECTIONS = {
     "no record of bytes": _SEEN,
     "an error that stops the queue": _SEEN,
     "a refusal is not acknowledged": _SEEN,
+    "no acknowledgement for used_key": _SEEN,
+    "no acknowledgement for unknown_prekey": _SEEN,
+    "no acknowledgement for does_not_open": _SEEN,
+    "a refusal without its reason": _SEEN,
+    "a copy in another spelling reported": _SEEN,
+    "no key taken for a used key": _SEEN,
+    "no record of marks": _SEEN,
     "a used key taken for an unknown one": _SEEN,
     "a full record acknowledges": _SEEN,
     "a changed copy of a used key taken for a copy": _SEEN,
@@ -365,8 +442,9 @@ _PROCESS_ONCE = Task(
         'accepted message had this one-time key; "unknown_prekey" if a private half is not there; '
         '"does_not_open". '
         'When `accepted` is full, a new message that opens gets only ["report", '
-        '"record_full"], without acknowledgement: it comes again later. Raise nothing, and do not '
-        "change the arguments. opened(signed_private, one_time_private, message) → (mark, text) is "
+        '"record_full"], without acknowledgement: it comes again later. Raise nothing. Change no '
+        "argument, and nothing inside one: if the new state is not saved, the phone goes on with "
+        "the old one. opened(signed_private, one_time_private, message) → (mark, text) is "
         "given; the mark comes from SK; it raises DecryptionFailed."
     ),
     why="However often a message comes: its text, its key and its entry move together, once.",
@@ -437,6 +515,8 @@ def invariants_cases(seed: int) -> list[Case]:
     rng = random.Random(f"inbox.invariants {seed}")
     whole = _stories(rng, rng.randint(3, 60), ())
     cases = [Case((_mixed(rng, [story]),), "a sound history of few lines") for story in whole]
+    few = _short(rng.randint(3, 60))
+    cases += [Case((_mixed(rng, [lines]),), "few lines with a fault") for lines in few]
     cases += [Case((_history(rng, zero),), "a sound history") for zero in (False, True)]
     for zero in (False, True):
         about = "a history with a fault" + ", key number 0" * zero
@@ -445,6 +525,19 @@ def invariants_cases(seed: int) -> list[Case]:
         cases.append(Case((_history(rng, False, fault),), "a history with a fault"))
     several = [rng.sample(FAULTS, 2) for _ in range(3)] + [list(FAULTS)]
     return cases + [Case((_history(rng, False, *some),), "several faults") for some in several]
+
+
+def _short(key):
+    """A few lines for each fault, and a message that was never answered."""
+    seen = [_sent("m1", "bob", None), _deliver("m1")]
+    return [
+        [*_read("m1", "bob", None), _deliver("m1"), _answer("accept", "m1")],
+        [*seen, _answer("acknowledge", "m1")],
+        [*seen, _answer("acknowledge", "m1"), _answer("accept", "m1")],
+        [*_read("m1", "bob", key), *_read("m2", "bob", key)],
+        [_forget("bob", key=key), *_read("m1", "bob", key)],
+        [_issue("bob", key, 100), _issue("bob", key + 40, 100)],
+    ]
 
 
 def _history(rng, zero, *faults):
@@ -530,11 +623,34 @@ def _forget(user, spk=None, key=None):
 
 
 def explain_invariants(case: Case, got) -> str:
-    """Which name is missing or too many; the history decides which one is shown first."""
+    """Which name is missing, and the line that breaks it; or which name is too many."""
     if type(got) is not list or not all(type(name) is str for name in got):
         return "The result is no list of names."
     strange = [name for name in got if name not in FAULTS]
-    return f"{strange[0]!r} is none of the five names." if strange else ""
+    if strange:
+        return f"{strange[0]!r} is none of the five names."
+    (history,), made = case.arguments, {}
+    exec(INVARIANTS, made)
+    right = made["invariants"](history)
+    for name in right:
+        if name not in got:
+            ends = range(1, len(history) + 1)
+            end = next(n for n in ends if name in made["invariants"](history[:n]))
+            return f"{name} is missing. It is violated at {_line(history, end - 1)}"
+    extra = [name for name in got if name not in right]
+    return (
+        f"{extra[0]} holds in this history"
+        if extra
+        else "the right names, but not sorted, or one twice"
+    )
+
+
+def _line(history, place):
+    """A line in few words, counted from 1."""
+    line = history[place]
+    names = "message", "user", "spk", "key", "request"
+    about = ", ".join(f"{name} {line[name]}" for name in names if line.get(name) is not None)
+    return f"line {place + 1} of {len(history)}: {line['op']}, {about}, t {line['t']}"
 
 
 _ANSWERED = '        if op in ("accept", "refuse"):\n            answered.add(message)\n'
@@ -731,6 +847,28 @@ _INVARIANTS = Task(
                 "Only one-time keys are looked up. A message for a deleted signed prekey passes.",
                 "Look for the spk of the message among the forgotten ones, too.",
                 ('{(user, "spk", spk)} | ', ""),
+            ),
+            (
+                "the one-time key not looked up",
+                "Only signed prekeys are looked up. A message whose one-time key was forgotten "
+                "passes.",
+                "Look for the key of the message among the forgotten ones, too.",
+                (' | ({(user, "key", key)} if key is not None else set())', ""),
+            ),
+            *(
+                (
+                    f"{name} never found",
+                    f"No history gives the name {name}.",
+                    cure,
+                    ("return sorted(broken)", f'return sorted(broken - {{"{name}"}})'),
+                )
+                for name, cure in (
+                    ("acknowledged_unread", "At each acknowledge: was it answered before?"),
+                    ("key_used_twice", "At each accept: who used this key of the recipient?"),
+                    ("opened_without_key", "At each accept: was its spk or key forgotten before?"),
+                    ("replay_accepted", "At each accept: was this message accepted before?"),
+                    ("retry_took_a_key", "At each issue: which key did this request get before?"),
+                )
             ),
             (
                 "only the first fault",
