@@ -188,7 +188,7 @@ def _gives(task, mistake, cases, got, number):
 def _explained(task, mistake, cases, wanted, got, known):
     """How many wrong outcomes the mistake gives as well; 0 when it contradicts one.
 
-    Python's own errors (TypeError, …) have many causes: alone, they prove nothing.
+    Python's own errors (TypeError, …) have many causes: without a `tell` they prove nothing.
     """
     count, proof = 0, False
     for number in known:
@@ -198,4 +198,4 @@ def _explained(task, mistake, cases, wanted, got, known):
         if not ours.equals(got[number]):
             return 0
         count, proof = count + 1, proof or not ours.error.startswith("!")
-    return count if proof else 0
+    return count if proof or mistake.tell else 0

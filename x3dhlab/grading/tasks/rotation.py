@@ -2,7 +2,7 @@
 
 import random
 
-from x3dhlab.grading.task import Case, Hints, Task
+from x3dhlab.grading.task import Case, Hints, Mistake, Task
 from x3dhlab.grading.tasks import generic
 
 # rotation.retain
@@ -101,6 +101,20 @@ _RETAIN = Task(
                 ("now < keys", "now >= keys"),
             ),
             (
+                "kept when older than the retention",
+                "What was replaced longer ago than the retention stays, and the rest goes. It is "
+                "the other way round.",
+                "A key stays while now is before the end of its retention.",
+                ("now < keys", "now > keys"),
+            ),
+            (
+                "counted from the newest",
+                "The retention of every old key begins when the newest key is made. A key is "
+                "replaced by the one after it, not by the newest.",
+                'Begin when the next key is made: keys[place + 1]["made"].',
+                ("keys[place + 1]", "keys[-1]"),
+            ),
+            (
                 "the deleted ones returned",
                 "The result has the ids of the keys that go.",
                 "Collect the ids of the keys that stay.",
@@ -160,6 +174,14 @@ _RETAIN = Task(
                 "Keep the order of `keys`: oldest first.",
                 ("return kept", "return kept[::-1]"),
             ),
+        ),
+        Mistake(
+            "the newest asked for its successor",
+            generic.replaced(RETAIN, (_STAYS, 'now < keys[place + 1]["made"] + retention')),
+            "The newest key has no successor: the list has nothing at place + 1 there.",
+            "Let the newest stay before you look at place + 1: `newest or …`. Python reads the "
+            "right side only if the left one is false.",
+            tell=r"place \+ 1\]",
         ),
     ),
 )
@@ -265,6 +287,20 @@ _POLICY = Task(
                 (_FITS, 'lost * one_in >= len(world["needed"])'),
             ),
             (
+                "one message too many",
+                "A policy fits that loses one message more than is allowed.",
+                "It fits unless lost * one_in is more than the number of messages. No + 1 is "
+                "needed, also when the division leaves a rest.",
+                (_FITS, 'lost > len(world["needed"]) // one_in + 1'),
+            ),
+            (
+                "the allowed number rounded up",
+                "The division left a rest, and the allowed number was rounded up. Then more than "
+                "one message in `one_in` is lost.",
+                "Compare lost * one_in with the number of messages; nothing is rounded then.",
+                (_FITS, 'lost > -(-len(world["needed"]) // one_in)'),
+            ),
+            (
                 "nothing may be lost",
                 "Only policies that lose nothing count. With a long tail there may be none.",
                 "One message in `one_in` may be lost.",
@@ -293,6 +329,18 @@ _POLICY = Task(
                 "The retention alone decides. A key that is published for long lives long too.",
                 "Make every + retention small.",
                 (_BEST, "choice[1] < best[1]"),
+            ),
+            (
+                "the shortest retention, then the slower rotation",
+                "The retention alone decides. A key that is published for long lives long too.",
+                "Make every + retention small.",
+                (_BEST, "(choice[1], -choice[0]) < (best[1], -best[0])"),
+            ),
+            (
+                "the shortest retention, the last one found",
+                "The retention alone decides. A key that is published for long lives long too.",
+                "Make every + retention small.",
+                (_BEST, "choice[1] <= best[1]"),
             ),
             (
                 "the fastest rotation",

@@ -288,6 +288,10 @@ def detect_cases(seed: int) -> list[Case]:
             *(("issue", "Alice", 1, a), ("issue", "Carol", 0, b), ("issue", "Dora", 0, c)),
             *(("issue", "Alice", 2, d), ("issue", "Eve", 1, "r1")),
         ],
+        "a key that goes out again before an earlier one does": [
+            *(("issue", "Alice", 0, a), ("issue", "Carol", 1, b)),
+            *(("issue", "Dora", 1, c), ("issue", "Eve", 0, d)),
+        ],
         "a key that was published again": [
             *(("publish", "Bob", 2), ("issue", "Alice", 0, a), ("publish", "Bob", 2)),
             ("issue", "Carol", 0, b),
@@ -314,6 +318,32 @@ def _send(t, spk, first, sender, place, message):
 _OPS = {"issue": _issue, "publish": _publish, "send": _send}
 _NEW = 'if line["request"] not in seen:\n                seen.append(line["request"])'
 _RESULT = "[[user, key, seen] for (user, key), seen in requests.items() if len(seen) > 1]"
+
+_PEOPLE = """
+def detect_double_issue(history):
+    requests, people = {}, {}
+    for line in history:
+        if line["op"] == "issue" and line["key"] is not None:
+            key = (line["user"], line["key"])
+            people.setdefault(key, set()).add(line["to"])
+            seen = requests.setdefault(key, [])
+            if line["request"] not in seen:
+                seen.append(line["request"])
+    return [[*key, seen] for key, seen in requests.items() if len(people[key]) > 1]
+"""
+_ROWS = """
+def detect_double_issue(history):
+    requests, rows = {}, []
+    for line in history:
+        if line["op"] == "issue" and line["key"] is not None:
+            seen = requests.setdefault((line["user"], line["key"]), [])
+            new = line["request"] not in seen
+            if new:
+                seen.append(line["request"])
+            if len(seen) == 2:
+                rows.append([line["user"], line["key"], seen])
+    return rows
+"""
 
 _DETECT = Task(
     id="store.detect_double_issue",
@@ -363,6 +393,14 @@ _DETECT = Task(
                 "Compare the request numbers.",
                 ('line["request"] not in seen', 'line["to"] not in seen'),
                 ('seen.append(line["request"])', 'seen.append(line["to"])'),
+            ),
+            (
+                "one list for each person",
+                "Requests were collected for each person apart, and a person is not a request. "
+                "Two people who got one key stand in two lists.",
+                'Collect under user and number; `line["to"]` is not needed.',
+                ('(line["user"], line["key"])', '(line["user"], line["key"], line["to"])'),
+                ("for (user, key), seen", "for (user, key, _), seen"),
             ),
             (
                 "no user",
@@ -457,6 +495,42 @@ _DETECT = Task(
                     '        if line["op"] == "publish":\n            requests = {}\n'
                     '        if line["op"] == "issue"',
                 ),
+            ),
+        ),
+        Mistake(
+            "people counted",
+            _PEOPLE,
+            "People were counted, and a person is not a request. One person can get one key for "
+            "two requests; then two sessions share it.",
+            'Count the requests of each key; `line["to"]` is not needed.',
+        ),
+        *generic.variants(
+            _ROWS,
+            (
+                "a row added twice",
+                "A row is added at each line at which a key has two requests. A repeated request "
+                "is such a line, and the row is added again.",
+                "Make the rows after the loop, when the list of each key is complete.",
+            ),
+            (
+                "a row for each further request",
+                "A row is added at each request after the first: a key with three requests has "
+                "two rows.",
+                "Make the rows after the loop, when the list of each key is complete.",
+                ("len(seen) == 2", "new and len(seen) > 1"),
+            ),
+            (
+                "a row at each step",
+                "A row is added at each request after the first, with the requests until then.",
+                "Make the rows after the loop, when the list of each key is complete.",
+                ("len(seen) == 2", "new and len(seen) > 1"),
+                ('line["key"], seen]', 'line["key"], seen[:]]'),
+            ),
+            (
+                "in the order of the second requests",
+                "The rows stand in the order in which the keys went out for the second time.",
+                "Make the rows after the loop: a dict keeps the order in which its keys came.",
+                ("len(seen) == 2", "new and len(seen) == 2"),
             ),
         ),
     ),
@@ -580,19 +654,46 @@ def _limited(about, rules, t, events):
     return Case(({"rules": rules, "buckets": {}},), about, {}, steps)
 
 
-def _float_explained(case, got):
-    """One second too many or too few after a third of a minute comes from a float."""
+def _wait_explained(case, got):
+    """What one wait says of how tokens are counted: as floats, or whole."""
     last = got[-1][1] if got else None
-    off = type(last) is dict and last.get("retry_after") in (39, 41)
-    return _NO_THIRD if off and case.about == "a third of a minute" else ""
+    wait = last.get("retry_after") if type(last) is dict else None
+    if case.about == "a third of a minute" and wait in (39, 41):
+        return _NO_THIRD
+    rule = case.arguments[0]["rules"][-1]
+    return _LOST if case.about == "a rule for the target" and wait == rule["seconds"] - 1 else ""
 
 
+_LOST = "the seconds before the last request that was allowed are lost; they are part of a token"
 _NO_THIRD = "one second off. No float is exactly a third of a token; count in whole seconds"
 _FILLS = "credit + later - then"
 _WAIT = "wait = max(wait, later - now - credit if credit < 0 else 0)"
 _KEEPS = "        buckets[bucket] = (credit, later)\n"
 _REFUSES = 'return [state, {"status": 429, "retry_after": wait}]'
 _KNOWN = 'if rule["what"] not in (event["what"], "any"):'
+
+_WHOLE = """
+def rate_limit(state, event):
+    now, wait, buckets = event["now"], 0, dict(state["buckets"])
+    for number, rule in enumerate(state["rules"]):
+        if rule["what"] not in (event["what"], "any"):
+            continue
+        bucket = (number, *(event[field] for field in rule["by"]))
+        tokens, then = buckets.get(bucket, (rule["size"], now))
+        back = max(0, now - then) // rule["seconds"]
+        tokens = min(rule["size"], tokens + back) - 1
+        wait = max(wait, then + rule["seconds"] - now if tokens < 0 else 0)
+        buckets[bucket] = (tokens, now)
+    if wait > 0:
+        return [state, {"status": 429, "retry_after": wait}]
+    return [{**state, "buckets": buckets}, {"status": 200}]
+"""
+_WHOLE_SAID = (
+    "Whole tokens were counted: `//` drops the seconds after the last whole token, and storing "
+    "`now` forgets them. Part of a token comes back, too.",
+    "Count in seconds, as the task says: a full bucket has size * seconds, a request costs "
+    "`seconds`.",
+)
 
 _RATE_LIMIT = Task(
     id="service.rate_limit",
@@ -627,7 +728,7 @@ _RATE_LIMIT = Task(
         "later - now - left.",
     ),
     reference=RATE_LIMIT,
-    explain=_float_explained,
+    explain=_wait_explained,
     cases=rate_limit_cases,
     mistakes=(
         generic.nothing_returned("rate_limit", RATE_LIMIT),
@@ -801,6 +902,28 @@ _RATE_LIMIT = Task(
                 "The refusal does not say when to come back. Clients then ask again at once.",
                 "Add retry_after.",
                 (', "retry_after": wait', ""),
+            ),
+        ),
+        *generic.variants(
+            _WHOLE,
+            ("tokens counted whole", *_WHOLE_SAID),
+            (
+                "whole tokens, with the later time stored",
+                *_WHOLE_SAID,
+                ("(tokens, now)", "(tokens, max(then, now))"),
+            ),
+            (
+                "whole tokens, and a clock taken at its word",
+                *_WHOLE_SAID,
+                ("max(0, now - then)", "(now - then)"),
+            ),
+            (
+                "whole tokens, and the whole time",
+                "Tokens and waits were counted whole: `//` drops the seconds that have passed "
+                "since the last token, and the wait forgets them.",
+                _WHOLE_SAID[1],
+                ("max(0, now - then) //", "(now - then) //"),
+                ('then + rule["seconds"] - now if', 'rule["seconds"] if'),
             ),
         ),
     ),
