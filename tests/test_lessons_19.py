@@ -1,5 +1,6 @@
 """What lesson 19 claims: orders of steps, records that forget, states that go back, resets."""
 
+import re
 from random import Random
 
 import pytest
@@ -187,6 +188,9 @@ def test_two_hundred_runs_find_what_is_handed_out_again():
         ("an error that stops the queue", 1, "the queue stops: DecryptionFailed"),
         ("the oldest entry deleted", 4, "a text stands twice"),
         ("room before copy", 3, "will come for ever"),
+        ("no acknowledgement for used_key", 2, "will come for ever"),
+        ("an argument changed in place", 1, "changed in place"),
+        ("the whole state changed in place", 1, "changed in place"),
     ],
 )
 def test_the_search_of_the_exercise_names_the_shortest_break(mistake, length, words):
@@ -196,6 +200,38 @@ def test_the_search_of_the_exercise_names_the_shortest_break(mistake, length, wo
 
 def test_the_search_of_the_exercise_finds_nothing_in_the_right_answer():
     assert "none breaks it" in plain_inbox.shortest_break(written(ONCE))
+
+
+def test_when_an_old_prekey_goes_a_waiting_message_for_the_new_one_is_accepted():
+    start = plain_inbox.state(Random(19), spks=(1, 2), keys=(), room=1)
+    first, new, old = (
+        plain_inbox.write(start, number, spk, None, b"Hello %d" % number, bytes([number]) * 32)
+        for number, spk in ((1, 1), (2, 2), (3, 1))
+    )
+    now, said = start, []
+    for event in (first, new, old, {"kind": "retire", "spk": 1}, new, old):
+        now, effects = written(ONCE)(now, event)
+        said.append([effect[-1] for effect in effects])
+    full = ["record_full"]
+    assert said == [[1], full, full, [], [2], [3, "unknown_prekey"]]
+    assert now["texts"] == [b"Hello 1", b"Hello 2"]
+
+
+def test_feedback_on_a_history_names_the_line_that_breaks_it():
+    invariants = written(INVARIANTS)
+    broken = [case for case in INVARIANTS.cases(1) if invariants(case.arguments[0])]
+    assert broken
+    for case in broken:
+        (history,) = case.arguments
+        words = INVARIANTS.explain(case, [])
+        name, line = re.match(r"(\w+) is missing. .* line (\d+) of", words).groups()
+        assert name not in invariants(history[: int(line) - 1])
+        assert name in invariants(history[: int(line)])
+
+
+def test_feedback_on_a_sound_history_names_what_holds():
+    (case, *_) = INVARIANTS.cases(1)
+    assert INVARIANTS.explain(case, ["key_used_twice"]).startswith("key_used_twice holds")
 
 
 def test_every_fault_that_is_put_into_a_history_is_named():

@@ -157,7 +157,8 @@ def _alive(before, now, event, text, acknowledged):
 
 
 def _for_ever(before, now, event, text, acknowledged):
-    return text in before["texts"] and not acknowledged
+    gone = event["key"] is not None and event["key"] not in before["one_time_prekeys"]
+    return (text is None or text in before["texts"] or gone) and not acknowledged
 
 
 def _moved(before, now, event, text, acknowledged):
@@ -168,6 +169,6 @@ _PROMISES = {
     _twice: "a text stands twice",
     _lost: "a message was acknowledged, and its text is nowhere",
     _alive: "a one-time key is alive after its use",
-    _for_ever: "a copy is not acknowledged, and will come for ever",
+    _for_ever: "a copy, or what can never open, is not acknowledged, and will come for ever",
     _moved: "a forgery changed the state",
 }
