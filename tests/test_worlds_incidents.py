@@ -89,6 +89,14 @@ def test_the_evidence_alone_names_the_cause_of_every_ticket(count):
     assert told == [one.cause for one in tickets]
 
 
+@EACH
+def test_only_a_stale_copy_hands_out_prekeys_that_were_replaced(cause):
+    """5004: a phone that was put back counts on from an older number than it had reached."""
+    for number in (*range(20), 5004):
+        stories = evidence.ask(played(incidents.generate(number, cause)), "prekeys")
+        assert {story["behind"] > 0 for story in stories} <= {cause == "stale region"}
+
+
 @pytest.mark.parametrize("question", ["prekeys", "restores", "where"])
 def test_without_one_of_these_answers_some_tickets_look_alike(question):
     def rest(cause):

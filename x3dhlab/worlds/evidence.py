@@ -135,24 +135,21 @@ def prekeys(record: Record) -> list:
 
 def _story(record, number):
     issued = record.tried[number]
-    user, spk = issued["user"], issued["spk"]
-    replaced = _after(record, "rotate", user, spk)
-    gone = _when(record, "forget", user, spk)
-    behind = max(0, issued["t"] - replaced) if replaced is not None else 0
+    user, spk, time = issued["user"], issued["spk"], issued["t"]
+    made = _times(record, "rotate", user, spk)
+    # After a restore a phone counts on from an older number, and may make one again.
+    since = max((t for t in made if t <= time), default=0)
+    replaced = next((t for t in _times(record, "rotate", user) if t > since), None)
+    gone = next((t for t in _times(record, "forget", user, spk) if t > since), None)
+    behind = max(0, time - replaced) if replaced is not None else 0
     kept = None if gone is None or replaced is None else max(0, gone - replaced) // HOUR
     return {"behind": behind // HOUR, "kept": kept}
 
 
-def _after(record, op, user, spk):
-    """When the phone replaced that signed prekey."""
-    times = {one["spk"]: one["t"] for one in reversed(record.lines(op)) if one["user"] == user}
-    later = [time for number, time in times.items() if number > spk]
-    return min(later, default=None)
-
-
-def _when(record, op, user, spk):
-    found = (one["t"] for one in record.lines(op) if (one["user"], one["spk"]) == (user, spk))
-    return next(found, None)
+def _times(record, op, user, spk=None):
+    """When the phone did that with its signed prekeys, or with the one of that number."""
+    lines = (one for one in record.lines(op) if one["user"] == user)
+    return [one["t"] for one in lines if spk is None or one["spk"] == spk]
 
 
 def restores(record: Record) -> list:

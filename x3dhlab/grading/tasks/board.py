@@ -204,6 +204,16 @@ _SCORE = Task(
                 ),
             ),
             (
+                "all wishes in one heap",
+                "Everything served was put together, and everything wanted. A row with many "
+                "wishes then hides one with few, and a message needs both.",
+                "Multiply the shares of the rows.",
+                (
+                    "100 * served // wanted",
+                    '100 * sum(row["served"] for row in rows) // sum(row["wanted"] for row in rows)',
+                ),
+            ),
+            (
                 "rounded in each row",
                 "Each share was rounded down to a percent before it was multiplied, so small "
                 "losses were counted several times.",
@@ -241,6 +251,12 @@ _SCORE = Task(
                 "All kinds of effort were counted alike. An act of a person costs more.",
                 "Multiply each count with the weight of its kind.",
                 ("weights.get(kind, 0) * count", "count"),
+            ),
+            (
+                "a weight for every kind",
+                "A kind of effort that has no weight was counted all the same.",
+                "A kind without a weight counts 0: weights.get(kind, 0).",
+                ("weights.get(kind, 0)", "weights.get(kind, 1)"),
             ),
             (
                 "effort of unequal crowds",
@@ -348,6 +364,19 @@ _FRONTIER = Task(
                 "At least as good in all three is also true of two equal designs, and of a design "
                 "and itself. So nothing was left.",
                 "Ask also for one number that is better.",
+                (" and any(a < b for a, b in pairs)", ""),
+            ),
+            (
+                "one of two equal designs beats the other",
+                "Two designs with three equal numbers beat each other, so both are missing. "
+                "At least as good is not yet better.",
+                "Ask also for one number that is better.",
+                (
+                    "        if not any(beats(other, design) for other in designs.values())\n",
+                    "        if not any(\n"
+                    "            beats(other, design) for n, other in designs.items() if n != name\n"
+                    "        )\n",
+                ),
                 (" and any(a < b for a, b in pairs)", ""),
             ),
             (
