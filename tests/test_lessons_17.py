@@ -7,7 +7,7 @@ import pytest
 
 from x3dhlab import course, prekeys, scenes
 from x3dhlab.attacks import gateway
-from x3dhlab.errors import RateLimited
+from x3dhlab.errors import NotYours, RateLimited
 from x3dhlab.grading.tasks import service as tasks
 from x3dhlab.party import Party
 from x3dhlab.primitives import deterministic
@@ -15,7 +15,7 @@ from x3dhlab.service.accounts import TOKEN_SECONDS
 from x3dhlab.service.app import ANSWER_SECONDS, Limits
 from x3dhlab.service.client import HttpTransport
 from x3dhlab.service.limits import Limit
-from x3dhlab.service.mailbox import MAILBOX_LIMIT
+from x3dhlab.service.mailbox import MAILBOX_LIMIT, Mailbox
 from x3dhlab.service.running import running
 from x3dhlab.service.store import PreKeyStore
 from x3dhlab.widgets import FALLS, HOLDS
@@ -279,6 +279,25 @@ def _taken(url):
             bundle = PreKeyBundle.decode(network.fetch("Bob", "Alice"))
             numbers.append(bundle.one_time_prekey_id)
     return numbers
+
+
+def test_one_count_runs_over_the_letters_of_all_users(tmp_path):
+    """What a sender subtracts: his two numbers, and what others sent in between."""
+    mailbox = Mailbox(f"sqlite:///{tmp_path / 'letters.db'}")
+    before, _ = mailbox.put("Bob", "Alice", b"one", message_id="a1")
+    for number in range(5):
+        mailbox.put("Dave", "Carol", b"other", message_id=f"c{number}")
+    after, _ = mailbox.put("Bob", "Alice", b"two", message_id="a2")
+    assert after - before - 1 == 5
+
+
+def test_the_number_of_keys_left_is_told_to_their_owner_only(tmp_path):
+    with running(database=f"sqlite:///{tmp_path / 'service.db'}") as service:
+        network = HttpTransport(service.url)
+        Party("Bob", network).publish()
+        Party("Alice", network)
+        with pytest.raises(NotYours):
+            network._ask("Alice", "GET", "/v1/users/Bob/counts")
 
 
 def test_the_table_of_limits_names_the_numbers_of_the_service():

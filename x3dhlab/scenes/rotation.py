@@ -26,7 +26,7 @@ DELAYS = {
 LATE = World(users=20, days=90, link=Link(DELAYS["log-normal, σ = 1.6"]))
 RUNS = 20
 
-# The company of the exercise: strangers keep bundles, a region lags, phones sleep.
+# The company of the lesson and its exercise: strangers keep bundles, a region lags, phones sleep.
 COMPANY = World(
     users=500,
     days=90,
@@ -201,10 +201,19 @@ def show_unreachable(skews: Sequence[int] = (0, 6, 12, 24, 48)) -> Picture:
     )
 
 
-def score(every: int, retention: int, mail_first: bool = True, seed: int = 1) -> dict:
-    """A policy in the company: `lost` and `of` first messages, and how many days a key lives."""
-    world = replace(COMPANY, every=every * DAY, retention=retention * DAY, mail_first=mail_first)
-    summary = counted.run(world, seed)
+def score(
+    every: int,
+    retention: int,
+    mail_first: bool = True,
+    seed: int = 1,
+    sleeps: float = COMPANY.sleeps,
+) -> dict:
+    """A policy in the company: `lost` and `of` first messages, and how many days a key lives.
+
+    `sleeps` is the chance that a phone begins a sleep, on each day.
+    """
+    days = {"every": every * DAY, "retention": retention * DAY}
+    summary = counted.run(replace(COMPANY, **days, mail_first=mail_first, sleeps=sleeps), seed)
     return {"lost": summary.lost[0], "of": summary.settled, "life": every + retention}
 
 
