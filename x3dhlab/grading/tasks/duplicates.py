@@ -384,6 +384,16 @@ _WRONG = generic.variants(
         (_LEFT, "    left = one_time\n    left.pop(key, None)\n"),
     ),
     (
+        "a prekey retired in place",
+        "The private half was deleted from the dictionary that was given. If saving fails, "
+        "messages for it are refused already.",
+        "Make a new dictionary without this number.",
+        (
+            "        signed = {number: key for number, key in signed.items() if number != spk}\n",
+            "        signed.pop(spk, None)\n",
+        ),
+    ),
+    (
         "the whole state changed in place",
         "Text, entry and key were changed in the state that was given. If saving fails, the phone "
         "goes on with things that are not on its disk.",
