@@ -1,10 +1,13 @@
 """What lesson 21 claims: of ticket 94, of the figure of repairs, and of the desk."""
 
+from math import comb
+
 import pytest
 
 from x3dhlab import scenes
 from x3dhlab.scenes import incidents as scenes_incidents
 from x3dhlab.widgets import FALLS, HOLDS, NOTE
+from x3dhlab.widgets.questions import bank
 from x3dhlab.worlds import evidence, incidents
 from x3dhlab.worlds.incidents import CAUSES, FIXES, REPAIR, SHORTCUTS
 
@@ -54,7 +57,12 @@ def test_the_claim_about_repairs_fails_when_one_of_them_does_nothing(monkeypatch
 
 def test_the_figure_says_in_words_what_the_runs_gave():
     (row,) = [part for part in repr(scenes.show_repairs()).split(". ") if "60 days" in part]
-    assert "“exhaustion”" in row and "“queue delay”" not in row
+    assert "ends “stale region” and “queue delay”" in row and "“exhaustion”" not in row
+
+
+def test_a_repair_that_ends_nothing_says_so_in_the_figure(monkeypatch):
+    monkeypatch.setitem(FIXES, COPY, {})
+    assert "copy brought up to date ends nothing." in repr(scenes.show_repairs())
 
 
 def test_the_ticket_of_the_lesson_is_four_of_123_and_a_stale_region(ticket):
@@ -122,11 +130,25 @@ def test_the_desk_shows_what_was_paid_for_and_keeps_the_bill(desk):
     assert desk.outcome["verdict"] == NOTE and "4 of 123" in desk.outcome["sentence"]
     assert facts(desk) == {"minutes spent on this ticket": "0"}
     desk.set(regions=True)
-    assert facts(desk)["By region of the bundle · north"] == "4 of 26 lost"
+    assert "north: 4 of 26 lost" in facts(desk)["By region of the bundle"].splitlines()
     desk.set(regions=False)
     assert facts(desk) == {"minutes spent on this ticket": "5"}
     desk.set(ticket=str(TICKET + 1))
     assert facts(desk)["minutes spent on this ticket"] == "0"
+
+
+def test_a_new_ticket_starts_clean(desk):
+    desk.set(regions=True, cause="queue delay", fix=LONGER)
+    desk.set(ticket=str(TICKET + 1))
+    assert facts(desk) == {"minutes spent on this ticket": "0"}
+    changed = {name for name, value in desk.values.items() if value not in (False, "not yet")}
+    assert changed == {"ticket", "fix"} and desk.values["fix"] == "none yet"
+
+
+def test_a_diagnosis_is_answered_before_the_repair(desk):
+    desk.set(cause="queue delay")
+    assert "Your diagnosis is “queue delay”" in desk.outcome["sentence"]
+    assert desk.outcome["verdict"] == NOTE
 
 
 def test_the_desk_tells_a_right_repair_from_a_wrong_one_and_from_a_shortcut(desk):
@@ -145,8 +167,9 @@ def test_the_desk_tells_a_right_repair_from_a_wrong_one_and_from_a_shortcut(desk
 def test_every_answer_has_a_text_form(question):
     widget = scenes.incident_desk()
     widget.set(ticket=str(TICKET), **{question: True})
-    shown = [name for name in facts(widget) if name.startswith(evidence.QUESTIONS[question].words)]
-    assert shown and all(name in repr(widget) for name in shown)
+    words = evidence.QUESTIONS[question].words
+    assert words in repr(widget)
+    assert all(line.strip() in repr(widget) for line in facts(widget)[words].splitlines())
 
 
 def in_order(history):
@@ -219,3 +242,10 @@ def test_the_desk_makes_no_key_and_the_ticket_of_the_lesson_does(monkeypatch):
     played.clear()
     scenes.Desk(TICKET).repair(COPY)
     assert set(played) == {incidents.Real}
+
+
+def test_chance_gives_two_or_more_of_five_above_the_line_and_one_region_below():
+    two_of_five = sum(comb(5, n) * 0.1**n * 0.9 ** (5 - n) for n in range(2, 6))
+    assert round(two_of_five, 2) == 0.08 > 0.05 > 4 * (1 / 4) ** 4
+    _, options = bank("21.version")
+    assert sum("about 8 %" in one.why for one in options) == 2

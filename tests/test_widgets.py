@@ -20,8 +20,11 @@ from x3dhlab.service.store import PreKeyStore
 from x3dhlab.trace import Trace
 from x3dhlab.widgets import (
     HOLDS,
+    NOTE,
     Check,
+    Choose,
     Experiment,
+    Number,
     Option,
     Outcome,
     Predict,
@@ -575,3 +578,20 @@ def test_an_experiment_answers_also_when_the_outcome_is_the_same():
     experiment.observe(lambda change: answers.append(change.new["sentence"]), "outcome")
     experiment.set(on=True)
     assert answers == ["Same."]
+
+
+def test_a_control_that_opens_puts_the_others_back():
+    controls = [Choose("page", "Page", ("one", "two", "three"), "one")]
+    controls += [Check("on", "On"), Number("count", "Count", 0, 9)]
+    runs = []
+
+    def run(page, on, count):
+        runs.append((page, on, count))
+        return Outcome(NOTE, "So it is.", {"lines": "first\nsecond"})
+
+    experiment = Experiment("Pages", controls, run, opens="page")
+    experiment.set(on=True, count=3)
+    experiment.set(page="two")
+    experiment.set(page="three", count=5)
+    assert runs == [("one", False, 0), ("one", True, 3), ("two", False, 0), ("three", False, 5)]
+    assert "lines: first\n    second" in repr(experiment)

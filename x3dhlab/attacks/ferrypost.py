@@ -102,7 +102,11 @@ class Ferrypost:
         self.copy()
 
 
-EVENTS = ("write", "read", "fetch", "fail", "back", "cut", "heal")
+EVENTS = (
+    *((what, relay) for what in ("write", "read", "fetch", "fail", "back") for relay in RELAYS),
+    ("cut",),
+    ("heal",),
+)
 
 
 def tried(events: Iterable) -> str:
@@ -115,11 +119,13 @@ def tried(events: Iterable) -> str:
     """
     post, taken, given = Ferrypost(), [], []
     written = 0
-    known = {("cut", ""), ("heal", ""), *((what, relay) for what in EVENTS for relay in RELAYS)}
-    for event in [*events, ("heal",), *((what, r) for what in ("back",) for r in RELAYS)]:
-        what, relay = (*event, "", "")[:2]
-        if (what, relay) not in known:
-            return f"{event!r} is no event: {', '.join(EVENTS)}; all but cut and heal with a relay."
+    for event in [*events, ("heal",), *(("back", relay) for relay in RELAYS)]:
+        if tuple(event) not in EVENTS:
+            return (
+                f"{event!r} is no event: write, read, fetch, fail and back have a relay, "
+                "Left or Right; cut and heal have none."
+            )
+        what, relay = (*event, "")[:2]
         if what == "write":
             written += 1
             if post.write(relay, f"letter {written}"):

@@ -1,6 +1,7 @@
 """Lesson 21: tickets about first messages that fail, evidence by the minute, and repairs."""
 
 import functools
+from dataclasses import replace
 
 from x3dhlab import plots
 from x3dhlab.plots import Picture
@@ -90,6 +91,7 @@ def incident_desk() -> Experiment:
     """Choose a ticket, buy evidence, name the cause, try a repair: the weeks are played anew.
 
     They are played with numbers, whose history is that of real parties, so answers come at once.
+    Another ticket begins with no question asked; what was paid for a ticket stays on its bill.
     """
     paid: dict[int, set] = {}
 
@@ -103,9 +105,14 @@ def incident_desk() -> Experiment:
         facts = {"minutes spent on this ticket": sum(map(_cost, bought))}
         for name in QUESTIONS:
             if asked[name]:
-                facts |= _facts(name, ask(history, name))
+                lines = rows(name, ask(history, name))
+                facts[QUESTIONS[name].words] = "\n".join(
+                    f"{left}: {right}" for left, right in lines
+                )
         if fix == _NONE:
             words = f"First messages fail for {lost / tried:.0%} of the users: {lost} of {tried}."
+            if cause != _UNKNOWN:
+                words += f" Your diagnosis is “{cause}”. A repair shows whether it is right."
             return Outcome(NOTE, words, facts)
         return _after(found, cause, fix, facts)
 
@@ -119,12 +126,7 @@ def incident_desk() -> Experiment:
         Choose("cause", "Your diagnosis", (_UNKNOWN, *CAUSES), _UNKNOWN),
         Choose("fix", f"Your repair ({ROLL_OUT} min)", (_NONE, *FIXES), _NONE),
     ]
-    return Experiment("The incident desk", controls, run)
-
-
-def _facts(name, answer):
-    words = QUESTIONS[name].words
-    return {f"{words} · {left}": right for left, right in rows(name, answer)}
+    return Experiment("The incident desk", controls, run, opens="ticket")
 
 
 def _after(found, cause, fix, facts):
@@ -164,13 +166,17 @@ def repairs(number: int = 1) -> dict[str, list[bool]]:
 def show_repairs(number: int = 1) -> Picture:
     """The figure of `repairs`: one row a repair, one column a cause."""
     outcome = dict(zip(_SHORT, repairs(number).values(), strict=True))
-    return plots.verdicts(
-        outcome,
-        list(CAUSES),
-        title="Seven causes, seven repairs, and two shortcuts",
-        broke="still lost",
-        held="none lost",
-    )
+    title = "Seven causes, seven repairs, and two shortcuts"
+    words = {"title": title, "broke": "still lost", "held": "none lost"}
+    picture = plots.verdicts(outcome, list(CAUSES), **words)
+    ends = [f"{fix} ends {_ended(row)}." for fix, row in outcome.items()]
+    return replace(picture, alt=f"{title}. Elsewhere messages are still lost. {' '.join(ends)}")
+
+
+def _ended(row):
+    """The causes whose losses are gone, of one row of `repairs`."""
+    ended = [f"“{cause}”" for cause, lost in zip(CAUSES, row, strict=True) if not lost]
+    return " and ".join(ended) or "nothing"
 
 
 def seen_by_counters(number: int = 1) -> dict[str, dict]:

@@ -103,7 +103,9 @@ class Experiment(View):
     """Shows `controls` and the outcome of `run(**values)`, which is called again at every change.
 
     `run` is handed in and does the work; it returns an `Outcome`. If it raises, the error's
-    sentence is the outcome, so that an unusual setting never leaves an empty cell.
+    sentence is the outcome, so that an unusual setting never leaves an empty cell. A fact may have
+    several lines. A new value of the control named `opens` puts all others back to their first
+    values, unless they change with it.
     """
 
     _esm = module("experiment")
@@ -112,9 +114,9 @@ class Experiment(View):
     values = traitlets.Dict().tag(sync=True)
     outcome = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, title: str, controls, run: Callable[..., Outcome]):
+    def __init__(self, title: str, controls, run: Callable[..., Outcome], opens: str = ""):
         self._controls = {control.name: control for control in controls}
-        self._run, self._turn = run, 0
+        self._run, self._turn, self._opens = run, 0, opens
         super().__init__(
             title=title,
             controls=[control.describe() for control in controls],
@@ -130,7 +132,20 @@ class Experiment(View):
                 raise ValueError(f"{name} cannot be {value!r}")
         self.values = {**self.values, **values}
 
+    def _opened(self, old, new):
+        """The values after a change from `old` to `new`: fresh ones where the change opens."""
+        if old.get(self._opens) == new.get(self._opens):
+            return new
+        return {
+            name: new.get(name) if new.get(name) != old.get(name) else control.value
+            for name, control in self._controls.items()
+        }
+
     def _again(self, change=None):
+        opened = self._opened(change.old, change.new) if change else self.values
+        if opened != self.values:
+            self.values = opened  # which calls this function again
+            return
         values = {
             name: self.values[name] if control.accepts(self.values.get(name)) else control.value
             for name, control in self._controls.items()
@@ -160,7 +175,8 @@ class Experiment(View):
         lines = [f"Experiment: {self.title}"]
         lines += [f"  {label}: {value}" for label, value in self._settings()]
         lines.append(f"{self.outcome['mark']} {self.outcome['sentence']}")
-        lines += [f"  {name}: {fact}" for name, fact in self.outcome["facts"]]
+        for name, fact in self.outcome["facts"]:
+            lines.append(f"  {name}: {fact}".replace("\n", "\n    "))
         return "\n".join(lines)
 
     def _svg(self):
@@ -175,7 +191,8 @@ class Experiment(View):
             y += 22
             body.append(drawing.text(20, y, line, "t b"))
         for name, fact in self.outcome["facts"]:
-            y += 22
-            body.append(drawing.text(20, y, name, "m s"))
-            body.append(drawing.text(300, y, drawing.cut(fact, 46), "t mono"))
+            body.append(drawing.text(20, y + 22, name, "m s"))
+            for line in fact.splitlines():
+                y += 22
+                body.append(drawing.text(300, y, drawing.cut(line, 46), "t mono"))
         return drawing.document(640, y + 24, body, title=self.title)

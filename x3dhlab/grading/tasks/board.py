@@ -210,7 +210,8 @@ _SCORE = Task(
                 "Multiply the shares of the rows.",
                 (
                     "100 * served // wanted",
-                    '100 * sum(row["served"] for row in rows) // sum(row["wanted"] for row in rows)',
+                    '100 * sum(row["served"] for row in rows) // '
+                    'sum(row["wanted"] for row in rows)',
                 ),
             ),
             (
@@ -374,7 +375,8 @@ _FRONTIER = Task(
                 (
                     "        if not any(beats(other, design) for other in designs.values())\n",
                     "        if not any(\n"
-                    "            beats(other, design) for n, other in designs.items() if n != name\n"
+                    "            beats(other, design)\n"
+                    "            for n, other in designs.items() if n != name\n"
                     "        )\n",
                 ),
                 (" and any(a < b for a, b in pairs)", ""),

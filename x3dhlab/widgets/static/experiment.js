@@ -15,7 +15,14 @@ function render({ model, el }) {
       outcome,
       h("p", { class: "e-verdict" }, h("span", { "aria-hidden": "true" }, `${mark} `), sentence),
       facts.length
-        ? h("dl", {}, ...facts.flatMap(([name, fact]) => [h("dt", {}, name), h("dd", {}, fact)]))
+        ? h(
+            "dl",
+            {},
+            ...facts.flatMap(([name, fact]) => [
+              h("dt", {}, name),
+              ...fact.split("\n").map((line) => h("dd", {}, line)),
+            ]),
+          )
         : null,
     );
   }
