@@ -259,7 +259,7 @@ _POLICY = Task(
     why="Loss is a limit, and the life of a private half is what you then make small.",
     points=3,
     minutes=12,
-    section="Lesson 18, “Choose a policy, and score it”",
+    section="Lesson 18, “Rotate more often?” and “Choose a policy, and score it”",
     modules=(),
     hints=Hints(
         "Which messages does one pair [every, retention] lose? Count them first.",
