@@ -9,7 +9,7 @@ pytestmark = [
 ]
 
 CELLS = (
-    "from x3dhlab.widgets import Check, Experiment, Quiz, Option, Outcome",
+    "from x3dhlab.widgets import Check, Choose, Experiment, Quiz, Option, Outcome",
     *(
         f"Quiz('t.{name}', 'Which one, `{name}`?', [Option('this', True, 'Yes.'), "
         "Option('that', why='No.', cell='Some heading')])"
@@ -17,6 +17,9 @@ CELLS = (
     ),
     """Experiment("Lamp", [Check("on", "Light")],
     lambda on: Outcome("note", "It is bright." if on else "It is dark."))""",
+    """Experiment("Rooms", [Choose("room", "Room", ("hall", "attic"), "hall"), Check("on", "Fire")],
+    lambda room, on: Outcome("note", f"In the {room}.", {"seen": "a wall\\na door"} if on else {}),
+    opens="room")""",
 )
 
 
@@ -65,6 +68,19 @@ def test_a_live_region_speaks_the_verdict(page):
     question.get_by_label("that", exact=True).check()
     question.get_by_role("button", name="Check").click()
     question.get_by_role("status").filter(has_text="Not this.").wait_for()
-    experiment = page.locator(".x3dh-experiment")
+    experiment = page.locator(".x3dh-experiment").first
     experiment.get_by_label("Light").check()
     experiment.get_by_role("status").filter(has_text="It is bright.").wait_for()
+
+
+def test_a_control_that_opens_puts_the_others_back_on_the_page(page):
+    experiment = page.locator(".x3dh-experiment").nth(1)
+    fire = experiment.get_by_label("Fire")
+    fire.check()
+    experiment.locator("dd").nth(1).wait_for()
+    assert experiment.locator("dt, dd").all_inner_texts() == ["seen", "a wall", "a door"]
+    wall, door = (line.bounding_box() for line in experiment.locator("dd").all())
+    assert wall["x"] == door["x"] and wall["y"] < door["y"]
+    experiment.get_by_label("Room").select_option("attic")
+    experiment.get_by_text("In the attic.").wait_for()
+    assert not fire.is_checked() and experiment.locator("dt").count() == 0
