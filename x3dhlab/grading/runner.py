@@ -35,6 +35,7 @@ NAMES = {
 OUTPUT_LIMIT = 4 * 2**20  # bytes of all facts of one worker
 PREFIX = "x3dhlab-"  # of the folder of a worker, which its command line names
 START_SECONDS = 20  # a cold disk, not the learner's time
+END_SECONDS = 10  # for many processes to end, on a busy machine
 
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent
@@ -379,7 +380,7 @@ def _lines(blocks, seconds):
 def _drain(blocks):
     """Wait until the pipe has no writer left: then every process of the sandbox is gone."""
     with contextlib.suppress(queue.Empty):
-        while blocks.get(timeout=2):
+        while blocks.get(timeout=END_SECONDS):
             pass
 
 

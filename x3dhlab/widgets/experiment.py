@@ -192,7 +192,7 @@ class Experiment(View):
             body.append(drawing.text(20, y, line, "t b"))
         for name, fact in self.outcome["facts"]:
             body.append(drawing.text(20, y + 22, name, "m s"))
-            for line in fact.splitlines():
+            for line in fact.splitlines() or [""]:
                 y += 22
                 body.append(drawing.text(300, y, drawing.cut(line, 46), "t mono"))
         return drawing.document(640, y + 24, body, title=self.title)
