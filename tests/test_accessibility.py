@@ -554,8 +554,9 @@ def test_nothing_moves_for_readers_who_asked_for_less_motion(page, name):
 @each
 def test_axe_finds_nothing_and_nothing_is_cut_off_in_any_state(page, name):
     case, found = CASES[name], []
-    looks = LOOKS if page.app == "lab" else LOOKS[::2]  # both themes and both widths
-    for stage, act in {"first": lambda widget: None, **case.stages}.items():
+    # Notebook 7 shows the same widget in another frame: its first stage, in both themes and widths.
+    looks, later = (LOOKS, case.stages) if page.app == "lab" else (LOOKS[::2], {})
+    for stage, act in {"first": lambda widget: None, **later}.items():
         act(widget_of(page, name))
         for theme, width in looks:
             look(page, theme, width)
