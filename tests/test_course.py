@@ -309,13 +309,14 @@ def test_the_server_opens_the_first_lesson_and_keeps_the_home_folder_empty(serve
     assert news == {"fetchNews": "false", "checkForUpdates": False}
 
 
-def test_no_proxy_stands_between_a_lesson_and_what_it_serves(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("before", "others"), [("intranet.example", False), ("*", True)])
+def test_no_proxy_stands_between_a_lesson_and_what_it_serves(before, others, tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
-    monkeypatch.setenv("no_proxy", "intranet.example")
+    monkeypatch.setenv("no_proxy", before)
     for name, value in course.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     hosts = ("localhost", "127.0.0.1", "intranet.example", "example.org")
-    assert [bool(urllib.request.proxy_bypass(host)) for host in hosts] == [True, True, True, False]
+    assert [bool(urllib.request.proxy_bypass(host)) for host in hosts] == [True, True, True, others]
 
 
 def run_in_kernel(connection, code, expression):

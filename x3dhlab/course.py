@@ -1027,8 +1027,10 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def _direct():
-    set_before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    return ",".join([*filter(None, [set_before]), "localhost", "127.0.0.1", "::1"])
+    before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if before == "*":  # all hosts; as a part of a list it would mean none
+        return before
+    return ",".join([*filter(None, [before]), "localhost", "127.0.0.1", "::1"])
 
 
 def write_settings(folder: Path) -> None:

@@ -672,22 +672,21 @@ _KEEPS = "        buckets[bucket] = (credit, later)\n"
 _REFUSES = 'return [state, {"status": 429, "retry_after": wait}]'
 _KNOWN = 'if rule["what"] not in (event["what"], "any"):'
 
-_WHOLE = """
-def rate_limit(state, event):
-    now, wait, buckets = event["now"], 0, dict(state["buckets"])
-    for number, rule in enumerate(state["rules"]):
-        if rule["what"] not in (event["what"], "any"):
-            continue
-        bucket = (number, *(event[field] for field in rule["by"]))
-        tokens, then = buckets.get(bucket, (rule["size"], now))
-        back = max(0, now - then) // rule["seconds"]
-        tokens = min(rule["size"], tokens + back) - 1
-        wait = max(wait, then + rule["seconds"] - now if tokens < 0 else 0)
-        buckets[bucket] = (tokens, now)
-    if wait > 0:
-        return [state, {"status": 429, "retry_after": wait}]
-    return [{**state, "buckets": buckets}, {"status": 200}]
-"""
+_WHOLE = generic.replaced(
+    RATE_LIMIT,
+    ('        full = rule["size"] * rule["seconds"]\n', ""),
+    (
+        "credit, then = buckets.get(bucket, (full, now))",
+        'tokens, then = buckets.get(bucket, (rule["size"], now))',
+    ),
+    ("later = max(then, now)", 'back = max(0, now - then) // rule["seconds"]'),
+    (
+        f'credit = min(full, {_FILLS}) - rule["seconds"]',
+        'tokens = min(rule["size"], tokens + back) - 1',
+    ),
+    (_WAIT, 'wait = max(wait, then + rule["seconds"] - now if tokens < 0 else 0)'),
+    (_KEEPS, "        buckets[bucket] = (tokens, now)\n"),
+)
 _WHOLE_SAID = (
     "Whole tokens were counted: `//` drops the seconds after the last whole token, and storing "
     "`now` forgets them. Part of a token comes back, too.",
